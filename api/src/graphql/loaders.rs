@@ -1,0 +1,206 @@
+//! Loading what fields need, a whole list of parents in one statement.
+//!
+//! One reader serves one request; it carries the viewer, so that nothing it finds is hidden from them. A list of children
+//! is loaded once for each set of arguments.
+
+use std::{collections::HashMap, fmt, hash::Hash, sync::Arc};
+
+use async_graphql::{
+    Context, Error,
+    dataloader::{DataLoader, Loader},
+    runtime::{TokioSpawner, TokioTimer},
+};
+use entity::{
+    DatabaseConnection, StoreError, design, design_version, run_event, run_metric, simulation_job,
+    simulation_run,
+    store::{
+        designs, jobs,
+        page::{Page, PageRequest, group_by},
+        runs::{self, EventFilter, MetricFilter, RunParent},
+        templates, users, workloads,
+    },
+    template, user, workload,
+};
+use serde_json::Value as Json;
+use uuid::Uuid;
+
+use super::errors::internal;
+use crate::{auth::Viewer, service::Fault};
+
+/// Reads rows on behalf of one viewer.
+pub struct Reader {
+    db: DatabaseConnection,
+    viewer: Option<Uuid>,
+}
+
+/// The loader of one request.
+pub type Loaders = DataLoader<Reader>;
+
+/// The loader for a request of this viewer.
+pub fn loaders(db: DatabaseConnection, viewer: Option<Viewer>) -> Arc<Loaders> {
+    let reader = Reader { db, viewer: viewer.map(|viewer| viewer.user_id) };
+    // All fields of one level ask in the same turn of the executor; waiting longer would only add latency.
+    let loaders = DataLoader::new(reader, TokioSpawner::current(), TokioTimer::default());
+    Arc::new(loaders.delay(std::time::Duration::from_micros(200)))
+}
+
+/// Loads one value through the loader of the request.
+///
+/// # Errors
+/// An internal fault when the database did not answer.
+pub async fn load<K>(
+    ctx: &Context<'_>,
+    key: K,
+) -> Result<Option<<Reader as Loader<K>>::Value>, Error>
+where
+    K: Send + Sync + Hash + Eq + Clone + 'static,
+    Reader: Loader<K, Error = LoadFault>,
+{
+    ctx.data_unchecked::<Arc<Loaders>>().load_one(key).await.map_err(internal)
+}
+
+/// A failed load, told to everyone who waited for it.
+#[derive(Clone)]
+pub struct LoadFault(Arc<StoreError>);
+
+impl fmt::Display for LoadFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl From<StoreError> for LoadFault {
+    fn from(error: StoreError) -> Self {
+        Self(Arc::new(error))
+    }
+}
+
+impl From<LoadFault> for Fault {
+    fn from(fault: LoadFault) -> Self {
+        Self::Internal(fault.to_string())
+    }
+}
+
+/// Declares a loader of single rows: a key type around an id, and how to find the rows of many ids.
+macro_rules! rows_by_id {
+    ($($(#[$doc:meta])* $key:ident => $row:ty, |$reader:ident, $ids:ident| $find:expr, $id:expr;)+) => { $(
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, Hash)]
+        pub struct $key(pub Uuid);
+
+        impl Loader<$key> for Reader {
+            type Value = $row;
+            type Error = LoadFault;
+
+            async fn load(&self, keys: &[$key]) -> Result<HashMap<$key, $row>, LoadFault> {
+                let $ids: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
+                let ($reader, $ids) = (self, $ids.as_slice());
+                let id_of: fn(&$row) -> Uuid = $id;
+                Ok($find.await?.into_iter().map(|row| ($key(id_of(&row)), row)).collect())
+            }
+        }
+    )+ };
+}
+rows_by_id! {
+    /// A person.
+    UserById => user::Model, |reader, ids| users::find_many(&reader.db, ids), |row| row.id;
+    /// A design that the viewer may open.
+    DesignById => design::Model, |reader, ids| designs::find_visible(&reader.db, ids, reader.viewer), |row| row.id;
+    /// A version of a design that the viewer may open.
+    VersionById => design_version::Model,
+        |reader, ids| designs::find_visible_versions(&reader.db, ids, reader.viewer), |row| row.id;
+    /// A workload that the viewer may open.
+    WorkloadById => workload::Model, |reader, ids| workloads::find_visible(&reader.db, ids, reader.viewer), |row| row.id;
+    /// A template.
+    TemplateById => template::Model, |reader, ids| templates::find_many(&reader.db, ids), |row| row.id;
+    /// A run whose design the viewer may open.
+    RunById => simulation_run::Model, |reader, ids| runs::find_visible(&reader.db, ids, reader.viewer), |row| row.id;
+    /// A job that the viewer submitted.
+    JobById => simulation_job::Model, |reader, ids| reader.own_jobs(ids), |row| row.id;
+    /// The run of a job, by the id of the job.
+    RunOfJob => simulation_run::Model, |reader, ids| runs::find_by_jobs(&reader.db, ids),
+        |row| row.job_id.unwrap_or_default();
+}
+
+impl Reader {
+    async fn own_jobs(&self, ids: &[Uuid]) -> Result<Vec<simulation_job::Model>, StoreError> {
+        let Some(viewer) = self.viewer else { return Ok(Vec::new()) };
+        let jobs = jobs::find_many(&self.db, ids).await?;
+        Ok(jobs.into_iter().filter(|job| job.user_id == viewer).collect())
+    }
+}
+
+/// The large part of a run's report.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct DetailsOfRun(pub Uuid);
+
+impl Loader<DetailsOfRun> for Reader {
+    type Value = Arc<Json>;
+    type Error = LoadFault;
+
+    async fn load(&self, keys: &[DetailsOfRun]) -> Result<HashMap<DetailsOfRun, Arc<Json>>, LoadFault> {
+        let ids: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
+        let details = runs::details(&self.db, &ids).await?;
+        Ok(details.into_iter().map(|(id, json)| (DetailsOfRun(id), Arc::new(json))).collect())
+    }
+}
+
+/// A list of children under each of many parents, read with the same arguments.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct ListOf<A> {
+    pub parent: Uuid,
+    pub args: A,
+}
+
+/// Reads the lists of all keys: one statement for each distinct set of arguments.
+async fn load_lists<A, V, F>(
+    keys: &[ListOf<A>],
+    mut read: impl FnMut(A, Vec<Uuid>) -> F,
+) -> Result<HashMap<ListOf<A>, V>, LoadFault>
+where
+    A: Clone + Eq + Hash,
+    F: Future<Output = Result<HashMap<Uuid, V>, StoreError>>,
+{
+    let mut lists = HashMap::with_capacity(keys.len());
+    for (args, keys) in group_by(keys.iter(), |key| key.args.clone()) {
+        let parents = keys.iter().map(|key| key.parent).collect();
+        let found = read(args.clone(), parents).await?;
+        lists.extend(found.into_iter().map(|(parent, list)| (ListOf { parent, args: args.clone() }, list)));
+    }
+    Ok(lists)
+}
+
+/// Declares a loader of lists: its arguments, what a list is, and how to read the lists of many parents.
+macro_rules! lists_of_parents {
+    ($($args:ty => $list:ty, |$reader:ident, $a:ident, $parents:ident| $read:expr;)+) => { $(
+        impl Loader<ListOf<$args>> for Reader {
+            type Value = $list;
+            type Error = LoadFault;
+
+            async fn load(&self, keys: &[ListOf<$args>]) -> Result<HashMap<ListOf<$args>, $list>, LoadFault> {
+                let $reader = self;
+                load_lists(keys, |$a: $args, $parents| async move { $read.await }).await
+            }
+        }
+    )+ };
+}
+
+/// A page of runs of a parent.
+pub type RunPage = (RunParent, PageRequest);
+/// A page of versions of a design.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct VersionPage(pub PageRequest);
+/// A page of events of a run.
+pub type EventPage = (EventFilter, PageRequest);
+
+lists_of_parents! {
+    RunPage => Page<simulation_run::Model>,
+        |reader, args, parents| runs::lists(&reader.db, args.0, &parents, &args.1);
+    RunParent => u64, |reader, parent, parents| runs::counts(&reader.db, parent, &parents);
+    VersionPage => Page<design_version::Model>,
+        |reader, args, parents| designs::version_lists(&reader.db, &parents, &args.0);
+    MetricFilter => Vec<run_metric::Model>, |reader, filter, parents| runs::metrics(&reader.db, &parents, &filter);
+    EventPage => Page<run_event::Model>,
+        |reader, args, parents| runs::events(&reader.db, &parents, &args.0, &args.1);
+    EventFilter => u64, |reader, filter, parents| runs::event_counts(&reader.db, &parents, &filter);
+}

@@ -1,0 +1,75 @@
+use async_graphql::{Context, Error, ID, Object};
+use chrono::{DateTime, Utc};
+use entity::{design_version, store::runs::RunParent};
+
+use super::{
+    canvas::Canvas,
+    design::Design,
+    run::{SimulationRun, run_connection},
+    user::User,
+};
+use crate::graphql::{
+    errors::missing_parent,
+    id::GlobalId,
+    loaders::{DesignById, UserById, load},
+    pagination::{PageArgs, Paged},
+};
+
+/// `DesignVersion` of the schema.
+pub struct DesignVersion(design_version::Model);
+
+impl From<design_version::Model> for DesignVersion {
+    fn from(row: design_version::Model) -> Self {
+        Self(row)
+    }
+}
+
+/// One state of a design's canvas. Immutable.
+#[Object]
+impl DesignVersion {
+    /// Opaque and globally unique; never parse it.
+    pub async fn id(&self) -> ID {
+        GlobalId::DesignVersion(self.0.id).into()
+    }
+
+    /// 1, 2, 3 … within the design.
+    async fn number(&self) -> i32 {
+        self.0.version_number
+    }
+
+    async fn design(&self, ctx: &Context<'_>) -> Result<Design, Error> {
+        load(ctx, DesignById(self.0.design_id)).await?.map(Design::from).ok_or_else(missing_parent)
+    }
+
+    /// What its author said about it.
+    async fn message(&self) -> Option<&str> {
+        self.0.commit_message.as_deref()
+    }
+
+    /// Null once the author's account is gone.
+    async fn author(&self, ctx: &Context<'_>) -> Option<Result<User, Error>> {
+        let author = load(ctx, UserById(self.0.author_id?)).await;
+        author.map(|found| found.map(User::from)).transpose()
+    }
+
+    async fn canvas(&self) -> Result<Canvas, Error> {
+        Canvas::read(self.0.canvas_state.clone())
+    }
+
+    /// Simulations of this version, newest first.
+    async fn runs(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> Option<Result<Paged<SimulationRun>, Error>> {
+        let args = PageArgs { first, after, last, before };
+        Some(run_connection(ctx, RunParent::DesignVersion, self.0.id, args).await)
+    }
+
+    async fn created_at(&self) -> DateTime<Utc> {
+        self.0.created_at
+    }
+}

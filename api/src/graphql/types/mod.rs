@@ -1,0 +1,15 @@
+//! The objects of the API, one file a noun. A field's documentation here is its documentation in the schema.
+
+pub mod block_type;
+pub mod canvas;
+pub mod design;
+pub mod design_version;
+pub mod event;
+pub mod job;
+pub mod metric;
+pub mod node;
+pub mod run;
+pub mod session;
+pub mod template;
+pub mod user;
+pub mod workload;

@@ -1,0 +1,90 @@
+use async_graphql::{Context, Error, ID, Interface};
+use chrono::{DateTime, Utc};
+use entity::store::runs;
+use uuid::Uuid;
+
+use super::{
+    design::Design,
+    design_version::DesignVersion,
+    event::RunEvent,
+    job::{JobFailure, JobStatus, SimulationJob},
+    run::SimulationRun,
+    template::Template,
+    user::User,
+    workload::Workload,
+};
+use crate::graphql::{
+    context::services,
+    errors::internal,
+    id::GlobalId,
+    loaders::{
+        DesignById, JobById, RunById, TemplateById, UserById, VersionById, WorkloadById, load,
+    },
+};
+
+/// Anything with an id.
+#[derive(Interface)]
+#[graphql(field(name = "id", ty = "ID", desc = "Opaque and globally unique; never parse it."))]
+pub enum Node {
+    User(User),
+    Design(Design),
+    DesignVersion(DesignVersion),
+    Workload(Workload),
+    Template(Template),
+    SimulationJob(SimulationJob),
+    SimulationRun(SimulationRun),
+    RunEvent(RunEvent),
+}
+
+/// Anything that remembers when it was made and last changed.
+#[derive(Interface)]
+#[graphql(field(name = "created_at", ty = "DateTime<Utc>"), field(name = "updated_at", ty = "DateTime<Utc>"))]
+pub enum Timestamped {
+    Design(Design),
+    Workload(Workload),
+}
+
+/// Anything the server does asynchronously. Terminal states never change.
+#[derive(Interface)]
+#[graphql(
+    field(name = "id", ty = "ID", desc = "Opaque and globally unique; never parse it."),
+    field(name = "status", ty = "JobStatus"),
+    field(name = "progress", ty = "f64", desc = "0 to 1."),
+    field(name = "created_at", ty = "DateTime<Utc>"),
+    field(name = "finished_at", ty = "Option<DateTime<Utc>>"),
+    field(name = "failure", ty = "Option<JobFailure>")
+)]
+pub enum AsyncJob {
+    SimulationJob(SimulationJob),
+}
+
+/// The thing behind an id; none for what does not exist and for what the viewer may not know of.
+///
+/// # Errors
+/// An internal fault.
+pub async fn find(ctx: &Context<'_>, id: &ID) -> Result<Option<Node>, Error> {
+    let Some(id) = GlobalId::decode(id) else { return Ok(None) };
+    Ok(match id {
+        GlobalId::User(key) => load(ctx, UserById(key)).await?.map(|row| Node::User(row.into())),
+        GlobalId::Design(key) => load(ctx, DesignById(key)).await?.map(|row| Node::Design(row.into())),
+        GlobalId::DesignVersion(key) => {
+            load(ctx, VersionById(key)).await?.map(|row| Node::DesignVersion(row.into()))
+        }
+        GlobalId::Workload(key) => load(ctx, WorkloadById(key)).await?.map(|row| Node::Workload(row.into())),
+        GlobalId::Template(key) => load(ctx, TemplateById(key)).await?.map(|row| Node::Template(row.into())),
+        GlobalId::SimulationJob(key) => {
+            load(ctx, JobById(key)).await?.map(|row| Node::SimulationJob(row.into()))
+        }
+        GlobalId::SimulationRun(key) => {
+            load(ctx, RunById(key)).await?.map(|row| Node::SimulationRun(row.into()))
+        }
+        GlobalId::RunEvent(run_id, sequence) => find_event(ctx, run_id, sequence).await?.map(Node::RunEvent),
+        GlobalId::Session(_) => None,
+    })
+}
+
+async fn find_event(ctx: &Context<'_>, run_id: Uuid, sequence: i32) -> Result<Option<RunEvent>, Error> {
+    let Some(run) = load(ctx, RunById(run_id)).await? else { return Ok(None) };
+    let event = runs::find_event(&services(ctx).db, run_id, sequence).await.map_err(internal)?;
+    Ok(event.map(|row| RunEvent::new(row, run.started_at)))
+}

@@ -1,0 +1,334 @@
+use std::sync::Arc;
+
+use async_graphql::{Context, Enum, Error, ID, Object, SimpleObject};
+use chrono::{DateTime, Utc};
+use entity::{
+    simulation_run, status,
+    store::{
+        page::{Cursor, CursorKey, Page},
+        runs::{EventFilter, MetricFilter, RunParent},
+    },
+};
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::Value as Json;
+use uuid::Uuid;
+
+use super::{
+    design::Design,
+    design_version::DesignVersion,
+    event::{RunEvent, event_connection},
+    job::SimulationJob,
+    metric::{MetricSeries, series_of},
+    user::User,
+    workload::Workload,
+};
+use crate::graphql::{
+    errors::{bad_input, internal},
+    id::GlobalId,
+    loaders::{
+        DesignById, DetailsOfRun, JobById, ListOf, Loaders, UserById, VersionById, WorkloadById, load,
+    },
+    pagination::{KeyKind, MAX_PAGE, PageArgs, Paged, connection},
+    scalars::BigInt,
+};
+
+const MAX_POINTS: i32 = 10_000;
+
+/// `SimulationRun` of the schema.
+pub struct SimulationRun(simulation_run::Model);
+
+impl From<simulation_run::Model> for SimulationRun {
+    fn from(row: simulation_run::Model) -> Self {
+        Self(row)
+    }
+}
+
+impl SimulationRun {
+    async fn details(&self, ctx: &Context<'_>) -> Result<Option<Arc<Json>>, Error> {
+        load(ctx, DetailsOfRun(self.0.id)).await
+    }
+
+    /// One part of the report; none while the run has no report, or the report no such part.
+    async fn part<T: DeserializeOwned>(&self, ctx: &Context<'_>, name: &str) -> Option<Result<T, Error>> {
+        let details = match self.details(ctx).await {
+            Ok(details) => details?,
+            Err(error) => return Some(Err(error)),
+        };
+        Some(T::deserialize(details.get(name)?).map_err(internal))
+    }
+}
+
+/// One execution of a workload on a version of a design, and its result.
+#[Object]
+impl SimulationRun {
+    /// Opaque and globally unique; never parse it.
+    pub async fn id(&self) -> ID {
+        GlobalId::SimulationRun(self.0.id).into()
+    }
+
+    /// The key shared with other interfaces of this server.
+    async fn database_id(&self) -> Uuid {
+        self.0.id
+    }
+
+    async fn status(&self) -> RunStatus {
+        self.0.status.into()
+    }
+
+    /// Where it was computed.
+    async fn engine(&self) -> RunEngine {
+        self.0.engine.into()
+    }
+
+    async fn design(&self, ctx: &Context<'_>) -> Option<Result<Design, Error>> {
+        let found = load(ctx, DesignById(self.0.design_id)).await.transpose()?;
+        Some(found.map(Design::from))
+    }
+
+    async fn design_version(&self, ctx: &Context<'_>) -> Option<Result<DesignVersion, Error>> {
+        let found = load(ctx, VersionById(self.0.design_version_id)).await.transpose()?;
+        Some(found.map(DesignVersion::from))
+    }
+
+    async fn workload(&self, ctx: &Context<'_>) -> Option<Result<Workload, Error>> {
+        let found = load(ctx, WorkloadById(self.0.workload_id)).await.transpose()?;
+        Some(found.map(Workload::from))
+    }
+
+    /// Null once the owner's account is gone.
+    async fn owner(&self, ctx: &Context<'_>) -> Option<Result<User, Error>> {
+        let found = load(ctx, UserById(self.0.user_id?)).await.transpose()?;
+        Some(found.map(User::from))
+    }
+
+    /// The figures of the measured interval; null until the run is completed.
+    async fn summary(&self) -> Option<Result<RunSummary, Error>> {
+        Some(RunSummary::deserialize(self.0.summary.as_ref()?).map_err(internal))
+    }
+
+    /// The job that computed it; only for who submitted that job.
+    async fn job(&self, ctx: &Context<'_>) -> Option<Result<SimulationJob, Error>> {
+        let found = load(ctx, JobById(self.0.job_id?)).await.transpose()?;
+        Some(found.map(SimulationJob::from))
+    }
+
+    /// Summary per operation type or transaction.
+    async fn operations(&self, ctx: &Context<'_>) -> Option<Result<Vec<OperationResult>, Error>> {
+        self.part(ctx, "operations").await
+    }
+
+    /// What to know before trusting a figure.
+    async fn warnings(&self, ctx: &Context<'_>) -> Result<Vec<RunWarning>, Error> {
+        self.part(ctx, "warnings").await.unwrap_or_else(|| Ok(Vec::new()))
+    }
+
+    /// The report as it is stored, without summary, series and events.
+    async fn metrics_raw(&self, ctx: &Context<'_>) -> Option<Result<Json, Error>> {
+        let details = self.details(ctx).await.transpose()?;
+        Some(details.map(Arc::unwrap_or_clone))
+    }
+
+    /// Everything the engine reported, one entry a block.
+    async fn blocks(&self, ctx: &Context<'_>) -> Option<Result<Vec<BlockResult>, Error>> {
+        self.part(ctx, "blocks").await
+    }
+
+    /// Where the latency of the median and the tail went, by cause; parts sum to the whole.
+    async fn latency_breakdown(&self, ctx: &Context<'_>) -> Option<Result<Vec<LatencyShare>, Error>> {
+        self.part(ctx, "latency_breakdown").await
+    }
+
+    /// Same design, workload, seed and engine version give the same hash, bit for bit.
+    async fn result_hash(&self) -> Option<&str> {
+        self.0.result_hash.as_deref()
+    }
+
+    async fn seed(&self) -> Option<BigInt> {
+        self.0.seed.map(BigInt)
+    }
+
+    async fn engine_version(&self) -> Option<&str> {
+        self.0.engine_version.as_deref()
+    }
+
+    /// One entry per (name, tags); server buckets down to maxPoints.
+    #[expect(clippy::too_many_arguments, reason = "each is a filter of its own")]
+    async fn metrics(
+        &self,
+        ctx: &Context<'_>,
+        names: Option<Vec<String>>,
+        block_ids: Option<Vec<String>>,
+        from: Option<DateTime<Utc>>,
+        to: Option<DateTime<Utc>>,
+        #[graphql(default = 300)] max_points: i32,
+    ) -> Option<Result<Vec<MetricSeries>, Error>> {
+        let filter = MetricFilter { names, block_ids, from, to };
+        Some(self.metric_series(ctx, filter, max_points).await)
+    }
+
+    /// What happened, step by step, as far as it was traced.
+    #[expect(clippy::too_many_arguments, reason = "a connection has four arguments of its own")]
+    async fn events(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+        types: Option<Vec<String>>,
+        block_ids: Option<Vec<String>>,
+        after_sequence: Option<i32>,
+    ) -> Option<Result<Paged<RunEvent>, Error>> {
+        let filter = EventFilter { types, block_ids, after_sequence };
+        let args = PageArgs { first, after, last, before };
+        Some(event_connection(ctx, self.0.id, self.0.started_at, filter, args).await)
+    }
+
+    async fn started_at(&self) -> DateTime<Utc> {
+        self.0.started_at
+    }
+
+    async fn completed_at(&self) -> Option<DateTime<Utc>> {
+        self.0.completed_at
+    }
+
+    async fn created_at(&self) -> DateTime<Utc> {
+        self.0.created_at
+    }
+}
+
+impl SimulationRun {
+    async fn metric_series(
+        &self,
+        ctx: &Context<'_>,
+        filter: MetricFilter,
+        max_points: i32,
+    ) -> Result<Vec<MetricSeries>, Error> {
+        let max_points = usize::try_from(max_points)
+            .ok()
+            .filter(|_| (1..=MAX_POINTS).contains(&max_points))
+            .ok_or_else(|| bad_input(format!("maxPoints must be from 1 to {MAX_POINTS}")))?;
+        let samples = load(ctx, ListOf { parent: self.0.id, args: filter }).await?;
+        Ok(series_of(samples.unwrap_or_default(), self.0.started_at, max_points))
+    }
+}
+
+/// Life of a run.
+#[derive(Enum, Clone, Copy, PartialEq, Eq)]
+#[graphql(remote = "status::RunStatus")]
+pub enum RunStatus {
+    Running,
+    Completed,
+    Failed,
+}
+
+/// Where a run was computed: in a user's browser or by a worker.
+#[derive(Enum, Clone, Copy, PartialEq, Eq)]
+#[graphql(remote = "status::RunEngine")]
+pub enum RunEngine {
+    Client,
+    Server,
+}
+
+/// The figures of a run over its measured interval.
+#[derive(SimpleObject, Deserialize)]
+#[serde(default)]
+#[derive(Default)]
+pub struct RunSummary {
+    throughput_qps: Option<f64>,
+    latency_mean_ms: Option<f64>,
+    latency_p50_ms: Option<f64>,
+    latency_p95_ms: Option<f64>,
+    latency_p99_ms: Option<f64>,
+    latency_max_ms: Option<f64>,
+    total_io_pages: Option<BigInt>,
+    pages_read: Option<BigInt>,
+    pages_written: Option<BigInt>,
+    cache_hit_ratio: Option<f64>,
+    /// Bytes read from devices over bytes of rows the operations read.
+    read_amplification: Option<f64>,
+    /// Bytes written to devices, log included, over bytes of rows the operations wrote.
+    write_amplification: Option<f64>,
+    /// Bytes of all pages at the end over bytes of live rows.
+    space_amplification: Option<f64>,
+    operations: Option<BigInt>,
+    transactions_committed: Option<BigInt>,
+    transactions_aborted: Option<BigInt>,
+    deadlocks: Option<BigInt>,
+    /// Length of the measured interval, in virtual time.
+    simulated_seconds: Option<f64>,
+}
+
+/// The figures of one operation type or transaction.
+#[derive(SimpleObject, Deserialize)]
+pub struct OperationResult {
+    name: String,
+    operations: BigInt,
+    throughput_qps: f64,
+    latency_mean_ms: f64,
+    latency_p50_ms: f64,
+    latency_p95_ms: f64,
+    latency_p99_ms: f64,
+}
+
+/// Something to know before trusting a figure.
+#[derive(SimpleObject, Deserialize)]
+pub struct RunWarning {
+    code: String,
+    message: String,
+    block_id: Option<String>,
+}
+
+/// utilization is of the block's own server time (0..1); null where the block has none.
+#[derive(SimpleObject, Deserialize)]
+pub struct BlockResult {
+    block_id: String,
+    #[serde(rename = "kind")]
+    r#type: String,
+    utilization: Option<f64>,
+    counters: Json,
+    gauges: Json,
+    histograms: Json,
+}
+
+/// Mean causes of the operations in a band around the percentile (p99: p98.5 to p99.5); shares of one percentile sum to 1.
+#[derive(SimpleObject, Deserialize)]
+pub struct LatencyShare {
+    percentile: LatencyPercentile,
+    cause: String,
+    block_id: Option<String>,
+    milliseconds: f64,
+    share: f64,
+}
+
+/// Which latency a share belongs to.
+#[derive(Enum, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum LatencyPercentile {
+    P50,
+    P95,
+    P99,
+    Mean,
+}
+
+/// A page of the runs of a parent that the viewer may read.
+///
+/// # Errors
+/// Names the argument that breaks a rule.
+pub async fn run_connection(
+    ctx: &Context<'_>,
+    parent: RunParent,
+    id: Uuid,
+    args: PageArgs,
+) -> Result<Paged<SimulationRun>, Error> {
+    let request = args.request(KeyKind::Time, MAX_PAGE)?;
+    let page = load(ctx, ListOf { parent: id, args: (parent, request) }).await?;
+    let cursor = |row: &simulation_run::Model| Cursor { key: CursorKey::Time(row.created_at), id: row.id };
+    Ok(connection(page.unwrap_or_else(Page::empty), cursor, SimulationRun::from, move |ctx| {
+        let count = ctx.data_unchecked::<Arc<Loaders>>().clone();
+        async move {
+            let runs = count.load_one(ListOf { parent: id, args: parent }).await.map_err(internal)?;
+            Ok(runs.unwrap_or_default())
+        }
+    }))
+}

@@ -1,0 +1,135 @@
+use async_graphql::{Context, Enum, Error, ID, Object, SimpleObject};
+use entity::{
+    status,
+    store::{designs::DesignScope, workloads::WorkloadScope},
+    user,
+};
+
+use super::{
+    design::{Design, DesignFilter, DesignOrder, design_connection},
+    workload::{Workload, workload_connection},
+};
+use crate::{
+    graphql::{
+        context::viewer,
+        id::GlobalId,
+        pagination::{PageArgs, Paged},
+        scalars::BigInt,
+    },
+    service::plan,
+};
+
+/// `User` of the schema.
+pub struct User(user::Model);
+
+impl From<user::Model> for User {
+    fn from(row: user::Model) -> Self {
+        Self(row)
+    }
+}
+
+impl User {
+    fn is_viewer(&self, ctx: &Context<'_>) -> bool {
+        viewer(ctx).is_some_and(|viewer| viewer.user_id == self.0.id)
+    }
+}
+
+/// A person with an account.
+#[Object]
+impl User {
+    /// Opaque and globally unique; never parse it.
+    pub async fn id(&self) -> ID {
+        GlobalId::User(self.0.id).into()
+    }
+
+    /// The public name.
+    async fn handle(&self) -> &str {
+        &self.0.handle
+    }
+
+    /// Only on viewer; null for others.
+    async fn email(&self, ctx: &Context<'_>) -> Option<&str> {
+        self.is_viewer(ctx).then_some(self.0.email.as_str())
+    }
+
+    /// Only on viewer; null for others.
+    async fn role(&self, ctx: &Context<'_>) -> Option<UserRole> {
+        self.is_viewer(ctx).then(|| self.0.role.into())
+    }
+
+    /// Only on viewer; null for others.
+    async fn plan(&self, ctx: &Context<'_>) -> Option<Plan> {
+        self.is_viewer(ctx).then(|| plan::Plan::of(self.0.tier).into())
+    }
+
+    /// Their designs: all of them for themselves, the PUBLIC ones for others.
+    #[expect(clippy::too_many_arguments, reason = "a connection has four arguments of its own")]
+    async fn designs(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+        filter: Option<DesignFilter>,
+    ) -> Option<Result<Paged<Design>, Error>> {
+        let scope =
+            DesignScope::OwnedBy { owner: self.0.id, viewer: viewer(ctx).map(|viewer| viewer.user_id) };
+        let args = PageArgs { first, after, last, before };
+        Some(design_connection(ctx, scope, args, filter.unwrap_or_default(), DesignOrder::default()).await)
+    }
+
+    /// Their own workloads, newest first. Only on viewer; null for others.
+    async fn workloads(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> Option<Result<Paged<Workload>, Error>> {
+        let scope = WorkloadScope::OwnedBy(self.0.id);
+        let args = PageArgs { first, after, last, before };
+        match self.is_viewer(ctx) {
+            true => Some(workload_connection(ctx, scope, args).await),
+            false => None,
+        }
+    }
+}
+
+/// What a user may do beyond their own things.
+#[derive(Enum, Clone, Copy, PartialEq, Eq)]
+#[graphql(remote = "status::Role")]
+pub enum UserRole {
+    User,
+    Admin,
+}
+
+/// What a user pays for.
+#[derive(Enum, Clone, Copy, PartialEq, Eq)]
+#[graphql(remote = "status::Tier")]
+pub enum PlanTier {
+    Free,
+    Premium,
+}
+
+/// What the server does for a user.
+#[derive(SimpleObject)]
+pub struct Plan {
+    tier: PlanTier,
+    max_operations_per_job: BigInt,
+    job_timeout_seconds: i32,
+    /// Null is unlimited.
+    max_designs: Option<i32>,
+}
+
+impl From<plan::Plan> for Plan {
+    fn from(plan: plan::Plan) -> Self {
+        Self {
+            tier: plan.tier.into(),
+            max_operations_per_job: BigInt::of(plan.max_operations),
+            job_timeout_seconds: plan.max_timeout_seconds,
+            max_designs: plan.max_designs.map(|limit| i32::try_from(limit).unwrap_or(i32::MAX)),
+        }
+    }
+}

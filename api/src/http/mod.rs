@@ -1,0 +1,46 @@
+//! The HTTP face: GraphQL over HTTP and WebSocket, the playground, health and metrics.
+
+mod body;
+mod document;
+mod errors;
+pub mod graphiql;
+pub mod graphql;
+pub mod health;
+pub mod metrics;
+mod negotiation;
+pub mod observe;
+mod operation;
+mod params;
+pub mod websocket;
+
+use std::sync::Arc;
+
+use async_graphql::extensions::apollo_persisted_queries::LruCacheStorage;
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::sync::watch;
+
+use crate::state::State;
+
+/// Documents that clients may refer to by hash. A document is bounded (see `operation`), so this bounds the memory.
+const PERSISTED_DOCUMENTS: usize = 512;
+
+/// What every handler works with.
+#[derive(Clone)]
+pub struct Gateway {
+    state: Arc<State>,
+    persisted: LruCacheStorage,
+    metrics: PrometheusHandle,
+    /// Turns true when the process is about to stop. Whoever waits for its senders to be alone waits for every socket.
+    draining: watch::Receiver<bool>,
+}
+
+impl Gateway {
+    pub fn new(state: Arc<State>, draining: watch::Receiver<bool>) -> Self {
+        Self {
+            state,
+            persisted: LruCacheStorage::new(PERSISTED_DOCUMENTS),
+            metrics: metrics::recorder(),
+            draining,
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! The command line of the API.
+
+use std::process::ExitCode;
+
+use api::{config::Config, demo, error::StartError, graphql, server, service};
+use clap::{Parser, Subcommand};
+use worker::{config::DEFAULT_LOG_FILTER, telemetry};
+
+/// The GraphQL gateway of the DB Design Simulator. Configured by environment variables and a .env file.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serves the API (the default).
+    Serve,
+    /// Serves the API, runs two simulations through it and compares them.
+    Demo {
+        /// Ends after the comparison.
+        #[arg(long)]
+        once: bool,
+    },
+    /// Prints the GraphQL schema.
+    Schema,
+    /// What only an operator may do.
+    #[command(subcommand)]
+    Admin(Admin),
+}
+
+#[derive(Subcommand)]
+enum Admin {
+    /// Moves an account to the PREMIUM tier.
+    GrantPremium { email: String },
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let command = Arguments::parse().command.unwrap_or(Command::Serve);
+    match run(command).await {
+        Ok(code) => code,
+        Err(error) => {
+            // One line, whatever a driver put into its message.
+            let line = error.to_string().lines().map(str::trim).collect::<Vec<_>>().join(" ");
+            eprintln!("error: {line}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(command: Command) -> Result<ExitCode, StartError> {
+    if let Command::Schema = command {
+        print!("{}", graphql::sdl());
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut config = Config::from_env()?;
+    let shows_progress = matches!(command, Command::Demo { .. } | Command::Admin(_));
+    if shows_progress && config.worker.log_filter == DEFAULT_LOG_FILTER {
+        // Lines of log would tear the progress bars apart.
+        config.worker.log_filter = "warn".into();
+    }
+    let _telemetry = telemetry::init("api", &config.worker);
+    match command {
+        Command::Serve => server::Server::start(config).await?.run().await?,
+        Command::Demo { once } => demo::run(config, once).await?,
+        Command::Admin(Admin::GrantPremium { email }) => return grant_premium(&config, &email).await,
+        Command::Schema => {}
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn grant_premium(config: &Config, email: &str) -> Result<ExitCode, StartError> {
+    let services = server::connect(config).await?;
+    match service::accounts::grant_premium(&services, email).await {
+        Ok(Some(user)) => {
+            println!("{} ({email}) is PREMIUM now", user.handle);
+            Ok(ExitCode::SUCCESS)
+        }
+        Ok(None) => {
+            eprintln!("error: there is no account with the e-mail address {email}");
+            Ok(ExitCode::FAILURE)
+        }
+        Err(error) => Err(StartError::Admin(format!("{error:?}"))),
+    }
+}

@@ -1,0 +1,122 @@
+//! How a use case fails: by a user's mistake, which is data, or by a fault, which is an error.
+
+use engine::Diagnostic;
+use entity::{StoreError, design};
+
+/// Result of a use case.
+pub type ServiceResult<T> = Result<T, ServiceError>;
+
+/// Stable words for the mistakes that clients handle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorCode {
+    Invalid,
+    InvalidCredentials,
+    NotFound,
+    Forbidden,
+    Conflict,
+    Taken,
+    TooLarge,
+    PlanRequired,
+    QuotaExceeded,
+    NotCancelable,
+    IdempotencyKeyReused,
+}
+
+/// A user's mistake: the field it is in, and the rule it breaks.
+#[derive(Clone, Debug)]
+pub struct UserError {
+    pub code: ErrorCode,
+    pub message: String,
+    /// From the mutation's arguments to the value, for example `["input", "canvas", "blocks", "3"]`.
+    pub path: Vec<String>,
+    pub detail: Detail,
+}
+
+/// What some mistakes carry besides.
+#[derive(Clone, Debug)]
+pub enum Detail {
+    None,
+    /// Everything that is wrong with a canvas.
+    Canvas(Vec<Diagnostic>),
+    /// The design as it is, for a client whose copy is stale.
+    VersionConflict { expected: i32, current: Box<design::Model> },
+    /// A limit of the plan.
+    Quota { limit: i64, used: i64 },
+}
+
+impl UserError {
+    /// A mistake in one field of `input`; `path` leads to it from there.
+    pub fn new(code: ErrorCode, path: &[&str], message: impl Into<String>) -> Self {
+        let path = std::iter::once("input").chain(path.iter().copied()).map(str::to_owned).collect();
+        Self { code, message: message.into(), path, detail: Detail::None }
+    }
+
+    /// A value that breaks a rule.
+    pub fn invalid(path: &[&str], message: impl Into<String>) -> Self {
+        Self::new(ErrorCode::Invalid, path, message)
+    }
+
+    /// A thing that does not exist, or that the viewer may not know of: the answer is the same.
+    pub fn not_found(path: &[&str], what: &str) -> Self {
+        Self::new(ErrorCode::NotFound, path, format!("there is no such {what}"))
+    }
+
+    pub fn with(mut self, detail: Detail) -> Self {
+        self.detail = detail;
+        self
+    }
+}
+
+/// Not the user's mistake in a field.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// The use case needs a signed-in viewer.
+    #[error("sign in to do this")]
+    Unauthenticated,
+    /// Something inside failed; the text is for logs.
+    #[error("{0}")]
+    Internal(String),
+}
+
+/// How a use case fails.
+#[derive(Debug)]
+pub enum ServiceError {
+    User(Vec<UserError>),
+    Fault(Fault),
+}
+
+impl From<UserError> for ServiceError {
+    fn from(error: UserError) -> Self {
+        Self::User(vec![error])
+    }
+}
+
+impl From<Fault> for ServiceError {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+/// Declares errors of libraries as internal faults.
+macro_rules! internal {
+    ($($error:ty),+ $(,)?) => { $(
+        impl From<$error> for Fault {
+            fn from(error: $error) -> Self {
+                Self::Internal(error.to_string())
+            }
+        }
+        impl From<$error> for ServiceError {
+            fn from(error: $error) -> Self {
+                Self::Fault(error.into())
+            }
+        }
+    )+ };
+}
+internal!(
+    StoreError,
+    serde_json::Error,
+    jsonwebtoken::errors::Error,
+    crate::auth::PasswordFault,
+    worker::queue::QueueError,
+    worker::bus::BusError,
+);

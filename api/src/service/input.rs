@@ -1,0 +1,112 @@
+//! Rules for fields that many inputs share. Every broken rule is collected, not just the first.
+
+use super::{ErrorCode, ServiceError, UserError};
+
+const NAME_CHARACTERS: usize = 255;
+const DESCRIPTION_CHARACTERS: usize = 5_000;
+const KEY_CHARACTERS: usize = 255;
+
+/// Collects the mistakes of an input.
+#[derive(Default)]
+pub struct Mistakes(Vec<UserError>);
+
+impl Mistakes {
+    pub fn add(&mut self, error: UserError) {
+        self.0.push(error);
+    }
+
+    /// Adds a mistake unless the rule holds.
+    pub fn check(&mut self, holds: bool, path: &[&str], message: impl FnOnce() -> String) {
+        if !holds {
+            self.add(UserError::invalid(path, message()));
+        }
+    }
+
+    /// # Errors
+    /// All the mistakes, if there are any.
+    pub fn none(self) -> Result<(), ServiceError> {
+        if self.0.is_empty() { Ok(()) } else { Err(ServiceError::User(self.0)) }
+    }
+
+    /// A name: 1 to 255 characters, not only blanks, without control characters. Returned without blanks around it.
+    pub fn name(&mut self, value: &str) -> String {
+        let name = value.trim();
+        let length = name.chars().count();
+        self.check((1..=NAME_CHARACTERS).contains(&length), &["name"], || {
+            format!("name must have 1 to {NAME_CHARACTERS} characters, blanks around it not counted; it has {length}")
+        });
+        self.check(!name.chars().any(char::is_control), &["name"], || {
+            "name must not contain control characters".into()
+        });
+        name.to_owned()
+    }
+
+    /// A description: up to 5,000 characters.
+    pub fn description(&mut self, value: Option<&str>) {
+        let length = value.map_or(0, |text| text.chars().count());
+        self.check(length <= DESCRIPTION_CHARACTERS, &["description"], || {
+            format!("description must have at most {DESCRIPTION_CHARACTERS} characters; it has {length}")
+        });
+        // PostgreSQL cannot store it in text.
+        self.check(!value.is_some_and(|text| text.contains('\0')), &["description"], || {
+            "description must not contain the character U+0000".into()
+        });
+    }
+
+    /// An idempotency key: 1 to 255 characters.
+    pub fn idempotency_key(&mut self, value: &str) {
+        let length = value.chars().count();
+        self.check((1..=KEY_CHARACTERS).contains(&length) && !value.contains('\0'), &["idempotencyKey"], || {
+            format!("idempotencyKey must have 1 to {KEY_CHARACTERS} characters; it has {length}")
+        });
+    }
+
+    /// A document that is stored as it came: PostgreSQL's JSON cannot hold U+0000.
+    pub fn json(&mut self, path: &[&str], value: &serde_json::Value) {
+        if holds_nul(value) {
+            self.add(UserError::new(
+                ErrorCode::Invalid,
+                path,
+                format!("{} must not contain the character U+0000", path.join(".")),
+            ));
+        }
+    }
+}
+
+fn holds_nul(value: &serde_json::Value) -> bool {
+    match value {
+        serde_json::Value::String(text) => text.contains('\0'),
+        serde_json::Value::Array(items) => items.iter().any(holds_nul),
+        serde_json::Value::Object(fields) => {
+            fields.iter().any(|(name, value)| name.contains('\0') || holds_nul(value))
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn count(check: impl FnOnce(&mut Mistakes)) -> usize {
+        let mut mistakes = Mistakes::default();
+        check(&mut mistakes);
+        mistakes.0.len()
+    }
+
+    #[test]
+    fn a_name_is_measured_in_characters_without_the_blanks_around_it() {
+        assert_eq!(count(|m| assert_eq!(m.name("  Heap  "), "Heap")), 0);
+        assert_eq!(count(|m| drop(m.name(&"ü".repeat(255)))), 0);
+        assert_eq!(count(|m| drop(m.name(&"u".repeat(256)))), 1);
+        assert_eq!(count(|m| drop(m.name("   "))), 1);
+        assert_eq!(count(|m| drop(m.name("a\u{7}b"))), 1);
+    }
+
+    #[test]
+    fn the_nul_character_is_found_at_any_depth() {
+        assert_eq!(count(|m| m.json(&["canvas"], &serde_json::json!({"a": [{"b\0": 1}]}))), 1);
+        assert_eq!(count(|m| m.json(&["canvas"], &serde_json::json!({"a": [{"b": "c\0"}]}))), 1);
+        assert_eq!(count(|m| m.json(&["canvas"], &serde_json::json!({"a": [{"b": 1}]}))), 0);
+    }
+}

@@ -1,0 +1,227 @@
+//! Simulations on the server: accepted as a row, then told to the queue.
+
+use entity::{
+    StoreError, design_version, simulation_job,
+    status::Trace,
+    store::{
+        self, designs,
+        jobs::{self, CancelOutcome, NewJob},
+        users, workloads,
+    },
+};
+use uuid::Uuid;
+use worker::{
+    bus::Notice,
+    pool::Services,
+    queue::{JobKind, Message},
+};
+
+use super::{
+    ErrorCode, Fault, ServiceResult, UserError, error::Detail, idempotency::Call, input::Mistakes, plan::Plan,
+    workloads::document_of,
+};
+use crate::auth::Viewer;
+
+/// The seed of a job that asks for none, so that the same design and workload give the same result.
+const DEFAULT_SEED: i64 = 1;
+const MAX_EVENTS: i32 = 100_000;
+/// Jobs of fewer operations count as short.
+const SHORT_OPERATIONS: u64 = 10_000;
+
+/// A simulation to run.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct SubmitJob {
+    pub idempotency_key: String,
+    pub design_id: Uuid,
+    /// None is the newest version.
+    pub design_version: Option<i32>,
+    pub workload_id: Uuid,
+    /// None is 60 seconds or the plan's maximum, whichever is less.
+    pub timeout_seconds: Option<i32>,
+    pub seed: Option<i64>,
+    pub trace: Trace,
+    pub max_events: i32,
+}
+
+/// Accepts a job: once its row is committed it will be run, whatever happens to this process.
+pub async fn submit(
+    services: &Services,
+    viewer: Option<Viewer>,
+    free_jobs_allowed: bool,
+    input: SubmitJob,
+    request_id: &str,
+) -> ServiceResult<simulation_job::Model> {
+    let viewer = viewer.ok_or(Fault::Unauthenticated)?;
+    let mut mistakes = Mistakes::default();
+    mistakes.idempotency_key(&input.idempotency_key);
+    mistakes.check(input.seed.is_none_or(|seed| seed >= 0), &["seed"], || "seed must be 0 or more".into());
+    mistakes.check((0..=MAX_EVENTS).contains(&input.max_events), &["maxEvents"], || {
+        format!("maxEvents must be from 0 to {MAX_EVENTS}")
+    });
+    mistakes.check(input.timeout_seconds.is_none_or(|timeout| timeout >= 1), &["timeoutSeconds"], || {
+        "timeoutSeconds must be 1 or more".into()
+    });
+    mistakes.none()?;
+
+    let call = Call::new(viewer.user_id, "simulationJobSubmit", &input.idempotency_key, &input)?;
+    if let Some(job) = recall(services, &call).await? {
+        return Ok(job);
+    }
+    let user = users::find(&services.db, viewer.user_id).await?.ok_or(Fault::Unauthenticated)?;
+    let plan = Plan::of(user.tier);
+    if plan.tier == entity::status::Tier::Free && !free_jobs_allowed {
+        let message = "simulations on this server are part of the PREMIUM plan";
+        return Err(UserError::new(ErrorCode::PlanRequired, &[], message).into());
+    }
+    let version = runnable_version(services, viewer, &input).await?;
+    let new = within_plan(services, viewer, plan, &input, version, request_id).await?;
+
+    let job = match insert(services, new, &call).await {
+        // The same call came twice at once and the other one was first.
+        Err(StoreError::Taken(_)) => {
+            return recall(services, &call)
+                .await?
+                .ok_or_else(|| Fault::Internal("a new job met a unique value that nobody holds".into()).into());
+        }
+        made => made?,
+    };
+    let message = Message {
+        kind: JobKind::Simulation,
+        id: job.id,
+        user_id: job.user_id,
+        priority: job.priority,
+        short: job.total_operations.unsigned_abs() < SHORT_OPERATIONS,
+    };
+    // The row is the truth: what does not reach the queue now, the reconciler brings there.
+    if let Err(error) = services.queue.enqueue(&message).await {
+        tracing::warn!(job_id = %job.id, %error, "a job waits for the reconciler because the queue did not take it");
+    }
+    tracing::info!(user_id = %job.user_id, design_id = %job.design_id, job_id = %job.id, action = "job_submitted", "job submitted");
+    Ok(job)
+}
+
+async fn recall(services: &Services, call: &Call<'_>) -> ServiceResult<Option<simulation_job::Model>> {
+    let Some(id) = call.recall(&services.db).await? else { return Ok(None) };
+    Ok(jobs::find_for_user(&services.db, id, call.user_id).await?)
+}
+
+async fn insert(
+    services: &Services,
+    new: NewJob,
+    call: &Call<'_>,
+) -> Result<simulation_job::Model, StoreError> {
+    let txn = store::begin(&services.db).await?;
+    let job = jobs::insert(&txn, new).await?;
+    call.remember(&txn, job.id).await?;
+    txn.commit().await?;
+    Ok(job)
+}
+
+/// The version to run, if the viewer may run it.
+async fn runnable_version(
+    services: &Services,
+    viewer: Viewer,
+    input: &SubmitJob,
+) -> ServiceResult<design_version::Model> {
+    let design = designs::find_visible(&services.db, &[input.design_id], Some(viewer.user_id)).await?.pop();
+    let design = design.ok_or_else(|| UserError::not_found(&["designId"], "design"))?;
+    if design.user_id != Some(viewer.user_id) {
+        let message = "only its owner can run this design on the server";
+        return Err(UserError::new(ErrorCode::Forbidden, &["designId"], message).into());
+    }
+    if design.deleted_at.is_some() {
+        let message = "the design is archived and cannot be run";
+        return Err(UserError::new(ErrorCode::Forbidden, &["designId"], message).into());
+    }
+    let version = designs::find_version(&services.db, design.id, input.design_version).await?;
+    Ok(version.ok_or_else(|| UserError::not_found(&["designVersion"], "version of this design"))?)
+}
+
+/// The job as it will be stored, if the plan allows it and the workload is one that the viewer may read.
+async fn within_plan(
+    services: &Services,
+    viewer: Viewer,
+    plan: Plan,
+    input: &SubmitJob,
+    version: design_version::Model,
+    request_id: &str,
+) -> ServiceResult<NewJob> {
+    let workload =
+        workloads::find_visible(&services.db, &[input.workload_id], Some(viewer.user_id)).await?.pop();
+    let workload = workload.ok_or_else(|| UserError::not_found(&["workloadId"], "workload"))?;
+    let parsed = engine::workload::parse(&document_of(&workload)).map_err(|diagnostics| {
+        let reasons: Vec<String> = diagnostics.into_iter().map(|found| found.message).collect();
+        UserError::invalid(&["workloadId"], format!("the workload cannot be run: {}", reasons.join("; ")))
+    })?;
+
+    let operations = parsed.config.total_operations;
+    if operations > plan.max_operations {
+        let message =
+            format!("the workload has {operations} operations; your plan runs at most {}", plan.max_operations);
+        return Err(over(&["workloadId"], message, plan.max_operations, operations).into());
+    }
+    let timeout_seconds = input.timeout_seconds.unwrap_or(plan.default_timeout_seconds());
+    if timeout_seconds > plan.max_timeout_seconds {
+        let message = format!("timeoutSeconds must be at most {} on your plan", plan.max_timeout_seconds);
+        let (limit, used) = (plan.max_timeout_seconds.unsigned_abs(), timeout_seconds.unsigned_abs());
+        return Err(over(&["timeoutSeconds"], message, limit.into(), used.into()).into());
+    }
+    Ok(NewJob {
+        user_id: viewer.user_id,
+        design_id: version.design_id,
+        design_version_id: version.id,
+        workload_id: workload.id,
+        priority: plan.priority,
+        seed: input.seed.unwrap_or(DEFAULT_SEED),
+        trace: input.trace,
+        max_events: input.max_events,
+        timeout_seconds,
+        memory_limit_bytes: plan.memory_limit_bytes,
+        total_operations: i64::try_from(operations).unwrap_or(i64::MAX),
+        request_id: Some(request_id.to_owned()),
+    })
+}
+
+fn over(path: &[&str], message: String, limit: u64, used: u64) -> UserError {
+    let quota = Detail::Quota { limit: limit.cast_signed(), used: used.cast_signed() };
+    UserError::new(ErrorCode::QuotaExceeded, path, message).with(quota)
+}
+
+/// Cancels a job of the viewer: a waiting one at once, a running one as soon as its worker hears of it.
+pub async fn cancel(
+    services: &Services,
+    viewer: Option<Viewer>,
+    id: Uuid,
+) -> ServiceResult<simulation_job::Model> {
+    let viewer = viewer.ok_or(Fault::Unauthenticated)?;
+    if jobs::find_for_user(&services.db, id, viewer.user_id).await?.is_none() {
+        return Err(UserError::not_found(&["id"], "job").into());
+    }
+    match jobs::request_cancel(&services.db, id).await? {
+        CancelOutcome::Canceled(job) => {
+            // The row decides; what stays in the queue is thrown away when it is claimed.
+            if let Err(error) = services.queue.cancel(id).await {
+                tracing::warn!(job_id = %id, %error, "a canceled job stays in the queue until it is claimed");
+            }
+            announce(services, &Notice::JobUpdated { job_id: id, sequence: job.sequence }).await;
+            Ok(job)
+        }
+        CancelOutcome::Requested(job) => {
+            announce(services, &Notice::CancelRequested { job_id: id }).await;
+            announce(services, &Notice::JobUpdated { job_id: id, sequence: job.sequence }).await;
+            Ok(job)
+        }
+        CancelOutcome::AlreadyEnded(job) => {
+            let message = format!("the job has ended ({})", job.status.as_str());
+            Err(UserError::new(ErrorCode::NotCancelable, &["id"], message).into())
+        }
+        CancelOutcome::Missing => Err(UserError::not_found(&["id"], "job").into()),
+    }
+}
+
+/// Tells those who listen. A notice that is lost costs time, not truth: workers and subscribers read the row again.
+async fn announce(services: &Services, notice: &Notice) {
+    if let Err(error) = services.bus.publish(notice).await {
+        tracing::warn!(%error, "a notice could not be published");
+    }
+}

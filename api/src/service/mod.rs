@@ -1,0 +1,13 @@
+//! Use cases: what people do, with its rules. No GraphQL here, and no SQL.
+
+pub mod accounts;
+pub mod designs;
+pub mod error;
+pub mod idempotency;
+pub mod input;
+pub mod jobs;
+pub mod plan;
+pub mod templates;
+pub mod workloads;
+
+pub use error::{ErrorCode, Fault, ServiceError, ServiceResult, UserError};

@@ -1,0 +1,48 @@
+//! What each tier may do: the one place for these limits.
+
+use entity::status::{Priority, Tier};
+
+/// Limits of a tier.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Plan {
+    pub tier: Tier,
+    /// The lane its jobs wait in.
+    pub priority: Priority,
+    /// Operations of one job.
+    pub max_operations: u64,
+    pub max_timeout_seconds: i32,
+    pub memory_limit_bytes: i64,
+    /// Designs that are not archived; none is unlimited.
+    pub max_designs: Option<u64>,
+}
+
+/// The longest timeout a job has when it asks for none.
+const DEFAULT_TIMEOUT_SECONDS: i32 = 60;
+
+impl Plan {
+    pub fn of(tier: Tier) -> Self {
+        match tier {
+            Tier::Free => Self {
+                tier,
+                priority: Priority::Normal,
+                max_operations: 100_000,
+                max_timeout_seconds: 10,
+                memory_limit_bytes: 256 << 20,
+                max_designs: Some(100),
+            },
+            Tier::Premium => Self {
+                tier,
+                priority: Priority::High,
+                max_operations: 100_000_000,
+                max_timeout_seconds: 600,
+                memory_limit_bytes: 2 << 30,
+                max_designs: None,
+            },
+        }
+    }
+
+    /// The timeout of a job that asks for none.
+    pub fn default_timeout_seconds(&self) -> i32 {
+        self.max_timeout_seconds.min(DEFAULT_TIMEOUT_SECONDS)
+    }
+}

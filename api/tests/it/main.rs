@@ -1,0 +1,5 @@
+//! The API from outside, one module a concern.
+
+mod http;
+mod support;
+mod websocket;

@@ -1,0 +1,285 @@
+//! The buffer pool: page frames, a page table by arithmetic (dense vectors, one a page space), dirty pages, pins.
+//!
+//! A frame is pinned while its page is being read; a pinned frame is unknown to the policy, so it is never evicted. Everyone
+//! else who wants that page waits for the one read in flight.
+
+mod lru;
+mod policy;
+
+use std::collections::VecDeque;
+
+use super::counters::Counters;
+use crate::plan::{BlockIndex, PolicyKind};
+use policy::Policy;
+
+pub(crate) const HITS: usize = 0;
+pub(crate) const MISSES: usize = 1;
+pub(crate) const EVICTIONS: usize = 2;
+pub(crate) const DIRTY_EVICTIONS: usize = 3;
+pub(crate) const SHARED_READS: usize = 4;
+pub(crate) const NEW_PAGES: usize = 5;
+
+const NONE: u32 = u32::MAX;
+
+#[derive(Debug, Clone, Copy)]
+struct Frame {
+    page: u32,
+    space: u16,
+    dirty: bool,
+    /// Being read: pinned.
+    in_flight: bool,
+}
+
+/// What a pool knows about a page that is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lookup {
+    Hit,
+    /// Someone else's read brings it into this frame.
+    InFlight(u32),
+    Absent,
+}
+
+/// A frame taken for a new page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Taken {
+    pub(crate) frame: u32,
+    /// The page that had to leave: (space, page, dirty).
+    pub(crate) evicted: Option<(u16, u32, bool)>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Pool {
+    pub(crate) block: BlockIndex,
+    pub(crate) disk: u16,
+    pub(crate) counters: Counters<6>,
+    frames: Vec<Frame>,
+    capacity: u32,
+    /// By space, by page: 1 + frame, 0 when absent.
+    tables: Vec<Vec<u32>>,
+    policy: Policy,
+    /// By frame in flight: the clients that wait for its page, as a list through `next_waiter`.
+    first_waiter: Vec<u32>,
+    next_waiter: Vec<u32>,
+    /// Clients that found every frame pinned.
+    frame_waiters: VecDeque<u32>,
+    dirty_pages: u64,
+}
+
+impl Pool {
+    pub(crate) fn memory_for(capacity: u32, policy: PolicyKind, clients: u32) -> u64 {
+        u64::from(capacity) * (8 + 4 + Policy::bytes_per_frame(policy)) + u64::from(clients) * 4
+    }
+
+    pub(crate) fn new(block: BlockIndex, disk: u16, capacity: u32, policy: PolicyKind, clients: u32) -> Self {
+        Self {
+            block,
+            disk,
+            counters: Counters::new([
+                "hits",
+                "misses",
+                "evictions",
+                "dirty_evictions",
+                "shared_reads",
+                "new_pages",
+            ]),
+            frames: Vec::with_capacity(capacity as usize),
+            capacity,
+            tables: Vec::new(),
+            policy: Policy::new(policy, capacity),
+            first_waiter: vec![NONE; capacity as usize],
+            next_waiter: vec![NONE; clients as usize],
+            frame_waiters: VecDeque::new(),
+            dirty_pages: 0,
+        }
+    }
+
+    /// Makes room in the page table for pages of a space below `pages`.
+    pub(crate) fn reserve(&mut self, space: u16, pages: u32) {
+        let space = usize::from(space);
+        if space >= self.tables.len() {
+            self.tables.resize(space + 1, Vec::new());
+        }
+        if self.tables[space].len() < pages as usize {
+            self.tables[space].resize(pages as usize, 0);
+        }
+    }
+
+    /// Uses a page if it is here: the whole of a hit.
+    #[inline]
+    pub(crate) fn hit(&mut self, space: u16, page: u32, write: bool) -> bool {
+        let entry = match self.tables[usize::from(space)].get(page as usize) {
+            Some(entry) if *entry != 0 => *entry - 1,
+            _ => return false,
+        };
+        let frame = &mut self.frames[entry as usize];
+        if frame.in_flight {
+            return false;
+        }
+        if write && !frame.dirty {
+            frame.dirty = true;
+            self.dirty_pages += 1;
+        }
+        self.policy.used(entry);
+        self.counters.add(HITS, 1);
+        true
+    }
+
+    /// What is known about a page, without using it.
+    pub(crate) fn peek(&self, space: u16, page: u32) -> Lookup {
+        match self.tables[usize::from(space)].get(page as usize) {
+            Some(entry) if *entry != 0 => match self.frames[*entry as usize - 1].in_flight {
+                true => Lookup::InFlight(*entry - 1),
+                false => Lookup::Hit,
+            },
+            _ => Lookup::Absent,
+        }
+    }
+
+    /// Takes a frame for a page that is absent: a never used one, or the policy's victim. Absent when all are pinned.
+    /// The new page is in flight until `arrived`.
+    pub(crate) fn take(&mut self, space: u16, page: u32, write: bool) -> Option<Taken> {
+        let new = Frame { page, space, dirty: write, in_flight: true };
+        let taken = if (self.frames.len() as u32) < self.capacity {
+            self.frames.push(new);
+            Taken { frame: self.frames.len() as u32 - 1, evicted: None }
+        } else {
+            let frame = self.policy.victim()?;
+            self.policy.evicted(frame);
+            let old = std::mem::replace(&mut self.frames[frame as usize], new);
+            self.tables[usize::from(old.space)][old.page as usize] = 0;
+            self.counters.add(EVICTIONS, 1);
+            if old.dirty {
+                self.counters.add(DIRTY_EVICTIONS, 1);
+                self.dirty_pages -= 1;
+            }
+            Taken { frame, evicted: Some((old.space, old.page, old.dirty)) }
+        };
+        if write {
+            self.dirty_pages += 1;
+        }
+        self.reserve(space, page + 1);
+        self.tables[usize::from(space)][page as usize] = taken.frame + 1;
+        Some(taken)
+    }
+
+    /// Whether taking a frame now would write a page back first.
+    pub(crate) fn next_victim_is_dirty(&self) -> bool {
+        self.frames.len() as u32 == self.capacity
+            && self.policy.victim().is_some_and(|frame| self.frames[frame as usize].dirty)
+    }
+
+    /// A frame's page has been read (or is new and needs no read): it is unpinned.
+    pub(crate) fn arrived(&mut self, frame: u32) {
+        self.frames[frame as usize].in_flight = false;
+        self.policy.loaded(frame);
+    }
+
+    /// `client` waits for the page in flight into `frame`; a writer leaves it dirty.
+    pub(crate) fn wait_for_page(&mut self, frame: u32, client: u32, write: bool) {
+        self.counters.add(HITS, 1);
+        self.counters.add(SHARED_READS, 1);
+        let state = &mut self.frames[frame as usize];
+        if write && !state.dirty {
+            state.dirty = true;
+            self.dirty_pages += 1;
+        }
+        self.next_waiter[client as usize] = self.first_waiter[frame as usize];
+        self.first_waiter[frame as usize] = client;
+    }
+
+    /// The clients that waited for the page in a frame, first come first.
+    pub(crate) fn release_page_waiters(&mut self, frame: u32, released: &mut Vec<u32>) {
+        let from = released.len();
+        let mut client = std::mem::replace(&mut self.first_waiter[frame as usize], NONE);
+        while client != NONE {
+            released.push(client);
+            client = self.next_waiter[client as usize];
+        }
+        released[from..].reverse();
+    }
+
+    pub(crate) fn wait_for_frame(&mut self, client: u32) {
+        self.frame_waiters.push_back(client);
+    }
+
+    pub(crate) fn release_frame_waiter(&mut self) -> Option<u32> {
+        self.frame_waiters.pop_front()
+    }
+
+    pub(crate) fn resident_pages(&self) -> u64 {
+        self.frames.len() as u64
+    }
+
+    pub(crate) fn dirty_pages(&self) -> u64 {
+        self.dirty_pages
+    }
+
+    pub(crate) fn capacity(&self) -> u32 {
+        self.capacity
+    }
+
+    /// Bytes of the page tables, which grow with the spaces.
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        self.tables.iter().map(|table| table.capacity() as u64 * 4).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// A pool as a list, newest last.
+    fn model_access(model: &mut Vec<(u32, bool)>, capacity: usize, page: u32, write: bool) -> (bool, Option<(u32, bool)>) {
+        if let Some(place) = model.iter().position(|(other, _)| *other == page) {
+            let (_, dirty) = model.remove(place);
+            model.push((page, dirty || write));
+            return (true, None);
+        }
+        let evicted = (model.len() == capacity).then(|| model.remove(0));
+        model.push((page, write));
+        (false, evicted)
+    }
+
+    proptest! {
+        #[test]
+        fn lru_agrees_with_a_list(
+            capacity in 1u32..12,
+            accesses in prop::collection::vec((0u32..30, any::<bool>()), 0..400),
+        ) {
+            let mut pool = Pool::new(0, 0, capacity, PolicyKind::Lru, 1);
+            pool.reserve(0, 30);
+            let mut model = Vec::new();
+            for (page, write) in accesses {
+                let (hit, evicted) = model_access(&mut model, capacity as usize, page, write);
+                prop_assert_eq!(pool.hit(0, page, write), hit);
+                if !hit {
+                    let taken = pool.take(0, page, write).unwrap();
+                    prop_assert_eq!(taken.evicted.map(|(_, page, dirty)| (page, dirty)), evicted);
+                    prop_assert_eq!(pool.peek(0, page), Lookup::InFlight(taken.frame));
+                    pool.arrived(taken.frame);
+                }
+                prop_assert_eq!(pool.resident_pages(), model.len() as u64);
+                prop_assert_eq!(pool.dirty_pages(), model.iter().filter(|(_, dirty)| *dirty).count() as u64);
+            }
+        }
+    }
+
+    #[test]
+    fn pinned_frames_are_not_evicted() {
+        let mut pool = Pool::new(0, 0, 2, PolicyKind::Lru, 3);
+        pool.reserve(0, 10);
+        let first = pool.take(0, 1, false).unwrap();
+        let second = pool.take(0, 2, false).unwrap();
+        assert_eq!(pool.take(0, 3, false), None);
+        pool.wait_for_page(first.frame, 2, true);
+        pool.wait_for_page(first.frame, 0, false);
+        pool.arrived(first.frame);
+        let mut released = Vec::new();
+        pool.release_page_waiters(first.frame, &mut released);
+        assert_eq!(released, [2, 0]);
+        assert_eq!(pool.take(0, 3, false).unwrap().evicted, Some((0, 1, true)));
+        pool.arrived(second.frame);
+        assert!(pool.hit(0, 2, false));
+    }
+}

@@ -1,0 +1,2 @@
+//! What each block does.
+pub(crate) mod disk;

@@ -1,0 +1,442 @@
+//! A B+tree over key ranks: page-accurate, with real splits and merges, at a fraction of a byte a key.
+//!
+//! ```text
+//! presence bitmap   1 bit a rank of the universe
+//! directory         rank >> shift → the leaf that holds the first rank of that stretch
+//! levels            leaves first; a page is (start, next, parent, count), implicit while bulk loading's arithmetic holds
+//! ```
+//!
+//! A lookup goes through the directory to the leaf and from there up the parents, which gives the same pages a search from the
+//! root visits. A split finds its middle key by selecting a bit.
+
+mod level;
+mod shape;
+
+use super::bits::Bits;
+pub(crate) use level::NONE;
+use level::{Bulk, Level, Node};
+pub(crate) use shape::TreeShape;
+
+/// More levels than any tree of 32-bit ranks can have.
+pub(crate) const MAX_LEVELS: usize = 32;
+
+/// Pages from the leaf (index 0) up to the root.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Path {
+    pub(crate) pages: [u32; MAX_LEVELS],
+    pub(crate) height: u8,
+}
+
+/// A page that a change made, changed or removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// `right` was split off `left`.
+    Split { level: u8, left: u32, right: u32 },
+    /// `right` was merged into `left`.
+    Merge { level: u8, left: u32, right: u32 },
+    /// A new root above this level.
+    Grew { root: u32 },
+    /// The entries of this inner page changed.
+    Parent { level: u8, page: u32 },
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Tree {
+    shape: TreeShape,
+    present: Bits,
+    keys: u64,
+    levels: Vec<Level>,
+    directory: Directory,
+    rightmost: u32,
+    /// What the last insert or delete did to pages, for its caller to account for.
+    changes: Vec<Change>,
+}
+
+/// From stretches of ranks to leaves. Empty while the leaves are found by arithmetic.
+#[derive(Debug, Clone, Default)]
+struct Directory {
+    shift: u32,
+    leaves: Vec<u32>,
+    /// Entries below this are right; those above belong to the rightmost leaf.
+    filled: u32,
+}
+
+impl Tree {
+    /// An empty tree over ranks below `universe`.
+    pub(crate) fn empty(shape: TreeShape, universe: u32) -> Self {
+        let leaf = Node { start: 0, next: NONE, parent: NONE, count: 0 };
+        let mut tree = Self {
+            shape,
+            present: Bits::new(universe),
+            keys: 0,
+            levels: vec![Level::single(leaf, true)],
+            directory: Directory::default(),
+            rightmost: 0,
+            changes: Vec::new(),
+        };
+        tree.make_directory();
+        tree
+    }
+
+    /// A tree packed bottom-up from the ranks already set in `present`. `contiguous` gives the first of them where they are
+    /// one unbroken run.
+    pub(crate) fn bulk(shape: TreeShape, universe: u32, present: Bits, keys: u64, contiguous: Option<u32>) -> Self {
+        if keys == 0 {
+            return Self::empty(shape, universe);
+        }
+        let mut counts = Vec::new();
+        let mut items = keys;
+        loop {
+            let per_page = u64::from(shape.page(counts.len()).bulk_items);
+            // A page closes only when one more item arrives, so the last page may hold one above the rest.
+            let pages = items.saturating_sub(1).div_ceil(per_page).max(1);
+            counts.push((pages as u32, per_page as u32, items));
+            if pages == 1 {
+                break;
+            }
+            items = pages;
+        }
+        let mut starts = Vec::new();
+        if contiguous.is_none() {
+            let (pages, per_page, _) = counts[0];
+            starts.reserve_exact(pages as usize);
+            starts.push(0);
+            let mut rank = present.next(0).unwrap_or(0);
+            for _ in 1..pages {
+                rank = present.select(rank, per_page).unwrap_or(rank);
+                starts.push(rank);
+            }
+        }
+        let levels = (0..counts.len())
+            .map(|level| {
+                let (pages, per_page, items) = counts[level];
+                let above = counts.get(level + 1);
+                let bulk = Bulk {
+                    pages,
+                    per_page,
+                    items,
+                    base: contiguous.unwrap_or(0),
+                    starts: if level == 0 { std::mem::take(&mut starts) } else { Vec::new() },
+                    parent_per_page: above.map_or(1, |above| above.1),
+                    parent_pages: above.map_or(0, |above| above.0),
+                };
+                Level::bulk(bulk, level == 0)
+            })
+            .collect();
+        let mut tree = Self {
+            shape,
+            present,
+            keys,
+            levels,
+            directory: Directory::default(),
+            rightmost: counts[0].0 - 1,
+            changes: Vec::new(),
+        };
+        if contiguous.is_none() {
+            tree.make_directory();
+        }
+        tree
+    }
+
+    pub(crate) fn contains(&self, rank: u32) -> bool {
+        self.present.get(rank)
+    }
+
+    /// The first present rank at or after `rank`.
+    pub(crate) fn next_present(&self, rank: u32) -> Option<u32> {
+        self.present.next(rank)
+    }
+
+    pub(crate) fn keys(&self) -> u64 {
+        self.keys
+    }
+
+    pub(crate) fn height(&self) -> usize {
+        self.levels.len()
+    }
+
+    /// Pages in use on a level; 0 is the leaves.
+    pub(crate) fn pages(&self, level: usize) -> u64 {
+        self.levels[level].pages()
+    }
+
+    /// Page numbers ever given on a level; every number is below.
+    pub(crate) fn allocated(&self, level: usize) -> u32 {
+        self.levels[level].allocated
+    }
+
+    pub(crate) fn leaf_density(&self) -> f64 {
+        self.shape.leaf.density(self.keys, self.pages(0))
+    }
+
+    pub(crate) fn item_bytes(&self) -> u32 {
+        self.shape.leaf.item_bytes
+    }
+
+    /// The leaf after this one, and the lowest rank it may hold.
+    pub(crate) fn next_leaf(&self, leaf: u32) -> Option<(u32, u32)> {
+        let next = self.levels[0].get(leaf).next;
+        (next != NONE).then(|| (next, self.levels[0].get(next).start))
+    }
+
+    /// Keys on a leaf.
+    pub(crate) fn leaf_keys(&self, leaf: u32) -> u32 {
+        self.levels[0].get(leaf).count
+    }
+
+    #[inline]
+    pub(crate) fn leaf_of(&self, rank: u32) -> u32 {
+        let leaves = &self.levels[0];
+        if self.directory.leaves.is_empty() {
+            return leaves.leaf_by_arithmetic(rank);
+        }
+        let stretch = rank >> self.directory.shift;
+        if stretch >= self.directory.filled {
+            return self.rightmost;
+        }
+        let mut leaf = self.directory.leaves[stretch as usize];
+        loop {
+            let next = leaves.get(leaf).next;
+            if next == NONE || leaves.get(next).start > rank {
+                return leaf;
+            }
+            leaf = next;
+        }
+    }
+
+    /// The pages a search for `rank` visits.
+    #[inline]
+    pub(crate) fn path(&self, rank: u32, path: &mut Path) {
+        let mut page = self.leaf_of(rank);
+        for (level, nodes) in self.levels.iter().enumerate() {
+            path.pages[level] = page;
+            page = nodes.get(page).parent;
+        }
+        path.height = self.levels.len() as u8;
+    }
+
+    /// Adds a rank that is not present; splits what overflows. Returns what happened to pages, from the leaf up.
+    pub(crate) fn insert(&mut self, rank: u32) -> &[Change] {
+        self.changes.clear();
+        let leaf = self.leaf_of(rank);
+        self.extend_directory(rank);
+        self.present.set(rank);
+        self.keys += 1;
+        let node = self.levels[0].get_mut(leaf);
+        node.count += 1;
+        let (count, rightmost) = (node.count, node.next == NONE);
+        if count > self.shape.leaf.capacity(rightmost) {
+            self.split(0, leaf);
+        }
+        &self.changes
+    }
+
+    /// Removes a rank that is present; merges a page that got emptier than the threshold into a sibling, where both fit.
+    pub(crate) fn remove(&mut self, rank: u32) -> &[Change] {
+        self.changes.clear();
+        let leaf = self.leaf_of(rank);
+        self.present.clear(rank);
+        self.keys -= 1;
+        self.levels[0].get_mut(leaf).count -= 1;
+        self.merge_if_sparse(0, leaf);
+        &self.changes
+    }
+
+    fn split(&mut self, level: usize, page: u32) {
+        if level == 0 && self.directory.leaves.is_empty() {
+            self.make_directory();
+        }
+        let node = self.levels[level].get(page);
+        let left_count = self.shape.page(level).split(node.count, node.next == NONE);
+        let right_start = if level == 0 {
+            // There are more keys than `left_count` from the start on, so the bit exists.
+            self.present.select(node.start, left_count).unwrap_or(node.start)
+        } else {
+            self.child_after(level, node.start, left_count)
+        };
+        if level == 0 && node.next == NONE {
+            // What lies before the split stays with the left page, though it has no entry yet.
+            self.extend_directory(right_start);
+        }
+        let right = self.levels[level].allocate();
+        *self.levels[level].get_mut(right) = Node {
+            start: right_start,
+            next: node.next,
+            parent: node.parent,
+            count: node.count - left_count,
+        };
+        let left = self.levels[level].get_mut(page);
+        left.next = right;
+        left.count = left_count;
+        self.changes.push(Change::Split { level: level as u8, left: page, right });
+        if level == 0 {
+            self.direct_to(right_start, right);
+            if node.next == NONE {
+                self.rightmost = right;
+            }
+        } else {
+            self.adopt(level, right);
+        }
+        self.add_child(level + 1, page, right, node.parent);
+    }
+
+    /// Tells the level `level` that `left` has a new right sibling.
+    fn add_child(&mut self, level: usize, left: u32, right: u32, parent: u32) {
+        if parent == NONE {
+            let root = Node { start: left, next: NONE, parent: NONE, count: 2 };
+            self.levels.push(Level::single(root, false));
+            self.levels[level - 1].get_mut(left).parent = 0;
+            self.levels[level - 1].get_mut(right).parent = 0;
+            self.changes.push(Change::Grew { root: 0 });
+            return;
+        }
+        self.changes.push(Change::Parent { level: level as u8, page: parent });
+        let node = self.levels[level].get_mut(parent);
+        node.count += 1;
+        let (count, rightmost) = (node.count, node.next == NONE);
+        if count > self.shape.inner.capacity(rightmost) {
+            self.split(level, parent);
+        }
+    }
+
+    /// The child `steps` to the right of `child`, on the level below.
+    fn child_after(&self, level: usize, child: u32, steps: u32) -> u32 {
+        (0..steps).fold(child, |child, _| self.levels[level - 1].get(child).next)
+    }
+
+    /// Makes `page` the parent of its children.
+    fn adopt(&mut self, level: usize, page: u32) {
+        let node = self.levels[level].get(page);
+        let mut child = node.start;
+        for _ in 0..node.count {
+            let below = self.levels[level - 1].get_mut(child);
+            below.parent = page;
+            child = below.next;
+        }
+    }
+
+    fn merge_if_sparse(&mut self, level: usize, page: u32) {
+        let node = self.levels[level].get(page);
+        let capacity = self.shape.page(level).capacity(node.next == NONE);
+        let sparse = f64::from(node.count) < self.shape.merge_threshold * f64::from(capacity);
+        if node.parent == NONE || !sparse {
+            return;
+        }
+        let parent = self.levels[level + 1].get(node.parent);
+        let sibling_right = self.sibling_right(level, node);
+        let pair = match sibling_right {
+            Some(right) if self.fits(level, page, right) => Some((page, right)),
+            _ if parent.start != page => {
+                let mut left = parent.start;
+                while self.levels[level].get(left).next != page {
+                    left = self.levels[level].get(left).next;
+                }
+                self.fits(level, left, page).then_some((left, page))
+            }
+            _ => None,
+        };
+        if let Some((left, right)) = pair {
+            self.merge(level, left, right);
+        }
+    }
+
+    /// The next page, where it has the same parent.
+    fn sibling_right(&self, level: usize, node: Node) -> Option<u32> {
+        (node.next != NONE && self.levels[level].get(node.next).parent == node.parent).then_some(node.next)
+    }
+
+    fn fits(&self, level: usize, left: u32, right: u32) -> bool {
+        let (left, right) = (self.levels[level].get(left), self.levels[level].get(right));
+        left.count + right.count <= self.shape.page(level).capacity(right.next == NONE)
+    }
+
+    fn merge(&mut self, level: usize, left: u32, right: u32) {
+        if level == 0 && self.directory.leaves.is_empty() {
+            self.make_directory();
+        }
+        let gone = self.levels[level].get(right);
+        let node = self.levels[level].get_mut(left);
+        node.count += gone.count;
+        node.next = gone.next;
+        let parent = node.parent;
+        if level == 0 {
+            self.direct_to(gone.start, left);
+            if gone.next == NONE {
+                self.rightmost = left;
+            }
+        } else {
+            self.adopt(level, left);
+        }
+        self.levels[level].release(right);
+        self.changes.push(Change::Merge { level: level as u8, left, right });
+        self.changes.push(Change::Parent { level: level as u8 + 1, page: parent });
+        let above = self.levels[level + 1].get_mut(parent);
+        above.count -= 1;
+        if above.count == 1 && self.levels[level + 1].pages() == 1 {
+            // The root has one child left: that child is the root.
+            self.levels.truncate(level + 1);
+            self.levels[level].get_mut(left).parent = NONE;
+            return;
+        }
+        self.merge_if_sparse(level + 1, parent);
+    }
+
+    fn make_directory(&mut self) {
+        let universe = self.present.len();
+        let shift = self.shape.leaf.bulk_items.max(2).ilog2();
+        let mut leaves = vec![0; (universe >> shift) as usize + 1];
+        let mut leaf = 0;
+        let mut filled = 0;
+        // Stretches beyond the start of the rightmost leaf belong to it without an entry.
+        for (stretch, entry) in leaves.iter_mut().enumerate() {
+            let rank = (stretch as u32) << shift;
+            loop {
+                let next = self.levels[0].get(leaf).next;
+                if next == NONE || self.levels[0].get(next).start > rank {
+                    break;
+                }
+                leaf = next;
+            }
+            *entry = leaf;
+            filled = stretch as u32 + 1;
+            if leaf == self.rightmost {
+                break;
+            }
+        }
+        self.directory = Directory { shift, leaves, filled };
+    }
+
+    /// Gives the rightmost leaf the entries up to `rank`, so that a later split can move them.
+    fn extend_directory(&mut self, rank: u32) {
+        let directory = &mut self.directory;
+        let needed = (rank >> directory.shift) + 1;
+        if directory.leaves.is_empty() || needed <= directory.filled {
+            return;
+        }
+        directory.leaves[directory.filled as usize..needed as usize].fill(self.rightmost);
+        directory.filled = needed;
+    }
+
+    /// Points the stretches that start in the leaf which holds `from` at `leaf`.
+    fn direct_to(&mut self, from: u32, leaf: u32) {
+        let directory = &mut self.directory;
+        let first = from.div_ceil(1 << directory.shift);
+        let next = self.levels[0].get(leaf).next;
+        let end = match next {
+            NONE => directory.filled,
+            next => self.levels[0].get(next).start.div_ceil(1 << directory.shift).min(directory.filled),
+        };
+        if first < end {
+            directory.leaves[first as usize..end as usize].fill(leaf);
+        }
+    }
+
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        self.present.memory_bytes()
+            + self.directory.leaves.capacity() as u64 * 4
+            + self.levels.iter().map(Level::memory_bytes).sum::<u64>()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,218 @@
+//! Clients: how operations begin and end, in the closed loop and in the open one.
+
+use serde_json::json;
+
+use super::calendar::Event;
+use super::cause::{CLIENT_QUEUE, CPU};
+use super::step::{Flow, Step};
+use super::{Kernel, cost};
+use crate::blocks::tree::{MAX_LEVELS, Path};
+use crate::prng::{Rng, Stream};
+
+/// One client: a person at a keyboard, a connection, a thread.
+#[derive(Debug)]
+pub(crate) struct Client {
+    /// What is left of the operation in progress, last step first. Empty between operations.
+    pub(crate) steps: Vec<Step>,
+    /// Pages of the tree search in progress.
+    pub(crate) path: Path,
+    pub(crate) rng: Rng,
+    pub(crate) operation: u64,
+    pub(crate) group: u16,
+    /// When the operation was meant to begin: latency counts from here.
+    pub(crate) intended_ns: u64,
+    /// Since when the client waits for what it waits for.
+    pub(crate) waiting_since_ns: u64,
+    /// Key of the last statement.
+    pub(crate) rank: u32,
+    pub(crate) record: u32,
+    /// Logs the transaction in progress has written to, one bit each.
+    pub(crate) logs: u128,
+    /// Operations of the transaction in progress that are done.
+    in_transaction: u32,
+    pub(crate) traced: bool,
+}
+
+impl Client {
+    pub(super) fn new() -> Self {
+        Self {
+            steps: Vec::with_capacity(16),
+            path: Path { pages: [0; MAX_LEVELS], height: 0 },
+            rng: Stream::new(0, "").at(0),
+            operation: 0,
+            group: 0,
+            intended_ns: 0,
+            waiting_since_ns: 0,
+            rank: 0,
+            record: 0,
+            logs: 0,
+            in_transaction: 0,
+            traced: false,
+        }
+    }
+}
+
+impl Kernel<'_> {
+    /// Puts the first events into the calendar.
+    pub(super) fn start(&mut self) {
+        if self.program.warmup == 0 {
+            self.begin_measuring();
+        }
+        let clients = self.clients.len() as u32;
+        if self.arrival_gap_ns.is_some() {
+            self.idle.extend((0..clients).rev());
+            self.schedule_arrival();
+        } else {
+            (0..clients).for_each(|client| self.calendar.schedule(0, Event::Client(client)));
+        }
+    }
+
+    fn schedule_arrival(&mut self) {
+        if let Some(gap_ns) = self.arrival_gap_ns.filter(|_| self.arrived < self.program.total) {
+            let wait_ns = self.arrivals.at(self.arrived).exponential() * gap_ns;
+            self.arrived += 1;
+            self.calendar.schedule(self.now_ns + wait_ns as u64, Event::Arrival);
+        }
+    }
+
+    /// Open loop: an operation arrives, and a free client takes it at once.
+    pub(super) fn arrive(&mut self) {
+        self.backlog.push_back(self.now_ns);
+        self.schedule_arrival();
+        if let Some(client) = self.idle.pop() {
+            self.resume(client);
+        }
+    }
+
+    /// A client goes on with its steps, or takes its next operation.
+    pub(crate) fn resume(&mut self, client: u32) {
+        if self.clients[client as usize].steps.is_empty() && !self.begin_operation(client) {
+            return;
+        }
+        self.cpu_ns = 0;
+        loop {
+            let Some(step) = self.clients[client as usize].steps.pop() else { return };
+            match self.execute(client, step) {
+                Flow::Next => {}
+                Flow::Wait => return,
+                Flow::Yield => {
+                    // What was done so far takes its time; the step that asked for it comes again after it.
+                    let cpu_ns = self.cpu_ns;
+                    self.charge(client, CPU, cpu_ns);
+                    self.calendar.schedule(self.now_ns + cpu_ns, Event::Client(client));
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Whether there was an operation to begin.
+    fn begin_operation(&mut self, client: u32) -> bool {
+        let intended_ns = if self.arrival_gap_ns.is_some() {
+            match self.backlog.pop_front() {
+                Some(arrived_ns) => arrived_ns,
+                None => {
+                    self.idle.push(client);
+                    return false;
+                }
+            }
+        } else if self.issued < self.program.total {
+            self.now_ns
+        } else {
+            return false;
+        };
+        let operation = self.issued;
+        self.issued += 1;
+        let (rng, group) = self.program.choose(operation);
+        let traced = self.trace.wants(operation);
+        let causes = self.causes.list.len();
+        self.spent_ns[client as usize * causes..(client as usize + 1) * causes].fill(0);
+        self.charge(client, CLIENT_QUEUE, self.now_ns - intended_ns);
+        // The last operation of a run commits whatever is open, so that no transaction is left hanging.
+        let last = self.issued == self.program.total;
+        let state = &mut self.clients[client as usize];
+        state.in_transaction += 1;
+        let commits = state.in_transaction >= self.operations_per_transaction || last;
+        if commits {
+            state.in_transaction = 0;
+        }
+        state.operation = operation;
+        state.rng = rng;
+        state.group = group;
+        state.intended_ns = intended_ns;
+        state.traced = traced;
+        state.steps.push(Step::End);
+        if commits {
+            state.steps.push(Step::Commit);
+        }
+        let statements = &self.program.groups[usize::from(group)].statements;
+        state.steps.extend(statements.iter().rev().map(|statement| Step::Statement(*statement)));
+        if traced {
+            let name = &self.program.groups[usize::from(group)].name;
+            self.trace.emit(self.now_ns, self.client_block, "operation_started", || {
+                json!({"operation": operation, "name": name, "client": client})
+            });
+        }
+        true
+    }
+
+    /// The operation ends, once its processor time has passed.
+    pub(super) fn end_operation(&mut self, client: u32) -> Flow {
+        if self.cpu_ns > 0 {
+            self.clients[client as usize].steps.push(Step::End);
+            return Flow::Yield;
+        }
+        let state = &self.clients[client as usize];
+        let latency_ns = self.now_ns - state.intended_ns;
+        let group = usize::from(state.group);
+        if state.traced {
+            let operation = state.operation;
+            self.trace.emit(self.now_ns, self.client_block, "operation_completed", || {
+                json!({"operation": operation, "latency_us": latency_ns as f64 / 1e3})
+            });
+        }
+        let causes = self.causes.list.len();
+        let spent = &self.spent_ns[client as usize * causes..(client as usize + 1) * causes];
+        debug_assert_eq!(spent.iter().sum::<u64>(), latency_ns, "every nanosecond has a cause");
+        if self.measured_from_ns.is_some() {
+            self.latencies[group].record(latency_ns);
+            self.bands.record(latency_ns, spent);
+        }
+        self.sampler.record(latency_ns);
+        self.completed += 1;
+        if self.completed == self.program.warmup {
+            self.begin_measuring();
+        }
+        if self.think_ns > 0 {
+            self.calendar.schedule(self.now_ns + self.think_ns, Event::Client(client));
+            return Flow::Wait;
+        }
+        if self.begin_operation(client) { Flow::Next } else { Flow::Wait }
+    }
+
+    /// The transaction ends: its logs are told one after the other, and may make it wait.
+    pub(super) fn commit(&mut self, client: u32) -> Flow {
+        let logs = self.clients[client as usize].logs;
+        if logs == 0 {
+            self.totals.commits += 1;
+            self.cpu_ns += cost::COMMIT_NS;
+            if self.clients[client as usize].traced {
+                self.trace.emit(self.now_ns + self.cpu_ns, self.client_block, "transaction_committed", || json!({}));
+            }
+            return Flow::Next;
+        }
+        self.clients[client as usize].steps.push(Step::Commit);
+        if self.cpu_ns > 0 {
+            return Flow::Yield;
+        }
+        let wal = logs.trailing_zeros() as usize;
+        self.clients[client as usize].logs &= logs - 1;
+        let (waits, action) = self.wals[wal].commit(client);
+        self.apply_log_action(wal, action);
+        if waits {
+            self.clients[client as usize].waiting_since_ns = self.now_ns;
+            return Flow::Wait;
+        }
+        Flow::Next
+    }
+}

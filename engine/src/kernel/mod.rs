@@ -1,0 +1,210 @@
+//! Runs a plan: a calendar of events, clients that execute operations step by step, and the blocks they go through.
+//!
+//! A client holds its core until its operation blocks or ends: everything it does in between happens, for the state of the
+//! blocks, at the moment it began, and takes its processor time afterwards. An operation about to block first waits for its own
+//! processor time to pass, so requests reach devices in order of time.
+
+pub mod budget;
+pub(crate) mod calendar;
+mod cause;
+mod client;
+pub(crate) mod cost;
+mod load;
+mod measure;
+mod outcome;
+mod page;
+mod program;
+mod step;
+
+use std::collections::VecDeque;
+
+use crate::blocks::buffer::Pool;
+use crate::blocks::disk::Disk;
+use crate::blocks::heap::HeapBlock;
+use crate::blocks::operator::Operator;
+use crate::blocks::tree_block::TreeBlock;
+use crate::blocks::wal::Wal;
+use crate::metrics::bands::Bands;
+use crate::metrics::histogram::Latencies;
+use crate::metrics::series::Sampler;
+use crate::plan::Plan;
+use crate::prng::Stream;
+use crate::trace::Trace;
+use crate::workload::distribution::KeyDraw;
+use crate::workload::keyspace::KeySpace;
+use crate::{Report, SimulateError, Workload};
+use budget::{Control, Memory, Options, StopCause};
+use calendar::{Calendar, Event};
+use cause::Causes;
+use client::Client;
+use load::BoundStatement;
+use program::Program;
+
+/// Events between two looks at the stop flag and the memory.
+const POLL_EVENTS: u64 = 4_096;
+
+/// Where the pages of a space come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Source {
+    Pool(u16),
+    Disk(u16),
+}
+
+/// A numbered run of pages: a heap, or one level of a tree.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Space {
+    pub(crate) source: Source,
+    pub(crate) block: usize,
+    pub(crate) page_bytes: u32,
+}
+
+/// The block that holds a table's rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Storage {
+    Heap(u16),
+    Tree(u16),
+}
+
+/// A table while a run goes on.
+#[derive(Debug)]
+pub(crate) struct TableState {
+    pub(crate) keys: KeySpace,
+    pub(crate) storage: Option<Storage>,
+    pub(crate) indexes: Vec<u16>,
+    pub(crate) record_bytes: u32,
+    /// Number the next inserted record gets.
+    pub(crate) next_record: u32,
+    /// Records whose insertion has happened; deletes do not count.
+    pub(crate) arrived: u64,
+    pub(crate) live: u64,
+    pub(crate) draws: Vec<KeyDraw>,
+}
+
+/// Figures that belong to no block.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Totals {
+    pub(crate) commits: u64,
+    pub(crate) bytes_asked: u64,
+    pub(crate) bytes_changed: u64,
+    pub(crate) rows_not_found: u64,
+}
+
+pub(crate) struct Kernel<'a> {
+    pub(crate) plan: &'a Plan,
+    pub(crate) program: Program,
+    pub(crate) statements: Vec<BoundStatement>,
+    pub(crate) tables: Vec<TableState>,
+    pub(crate) calendar: Calendar,
+    pub(crate) now_ns: u64,
+    /// Processor time of the running client since `now_ns`.
+    pub(crate) cpu_ns: u64,
+    pub(crate) spaces: Vec<Space>,
+    pub(crate) disks: Vec<Disk>,
+    pub(crate) pools: Vec<Pool>,
+    pub(crate) wals: Vec<Wal>,
+    pub(crate) trees: Vec<TreeBlock>,
+    pub(crate) heaps: Vec<HeapBlock>,
+    pub(crate) operators: Vec<Operator>,
+    pub(crate) clients: Vec<Client>,
+    /// By client, by cause: nanoseconds of the operation in progress.
+    pub(crate) spent_ns: Vec<u64>,
+    pub(crate) causes: Causes,
+    /// Clients to run before time goes on.
+    pub(crate) ready: VecDeque<u32>,
+    released: Vec<u32>,
+    /// Frames of multi-page reads in flight.
+    pub(crate) runs: Vec<Vec<u32>>,
+    pub(crate) free_runs: Vec<u32>,
+    client_block: usize,
+    issued: u64,
+    completed: u64,
+    /// Open loop: mean time between arrivals, arrivals nobody serves yet, clients without work.
+    arrival_gap_ns: Option<f64>,
+    arrivals: Stream,
+    backlog: VecDeque<u64>,
+    arrived: u64,
+    idle: Vec<u32>,
+    think_ns: u64,
+    operations_per_transaction: u32,
+    pub(crate) latencies: Vec<Latencies>,
+    pub(crate) bands: Bands,
+    pub(crate) sampler: Sampler,
+    pub(crate) trace: Trace,
+    pub(crate) totals: Totals,
+    totals_at_mark: Totals,
+    measured_from_ns: Option<u64>,
+}
+
+/// Runs a workload on a plan and reports it.
+///
+/// # Errors
+/// - `InvalidWorkload`: every problem of the workload.
+/// - `InvalidDesign`: plan and workload do not fit together, e.g. a table no storage holds, or a row too large for its pages.
+/// - `Stopped`: the budget of `options` ended, `control` said stop, or no client can ever go on.
+pub fn simulate(
+    plan: &Plan,
+    workload: &Workload,
+    options: &Options,
+    control: &Control,
+) -> Result<Report, SimulateError> {
+    let mut memory = Memory::new(options.memory_limit_bytes);
+    let mut kernel = Kernel::load(plan, workload, options, &mut memory)?;
+    kernel.run(options, control, &memory)?;
+    control.set_progress(1, 1);
+    Ok(kernel.into_report(options))
+}
+
+impl Kernel<'_> {
+    fn run(&mut self, options: &Options, control: &Control, memory: &Memory) -> Result<(), StopCause> {
+        let loaded_bytes = self.growing_bytes();
+        self.start();
+        let mut steps = 0;
+        while self.completed < self.program.total {
+            if steps % POLL_EVENTS == 0 {
+                if let Some(cause) = control.stop_cause() {
+                    return Err(cause);
+                }
+                control.set_progress(self.completed, self.program.total);
+                memory.verify(self.growing_bytes().saturating_sub(loaded_bytes))?;
+            }
+            if steps >= options.step_limit {
+                return Err(StopCause::StepLimit);
+            }
+            steps += 1;
+            let (time_ns, event) = self.calendar.next().ok_or(StopCause::Stuck)?;
+            while time_ns >= self.sampler.next_ns() {
+                self.close_bucket(self.sampler.next_ns());
+            }
+            self.now_ns = time_ns;
+            match event {
+                Event::Client(client) => self.resume(client),
+                Event::Arrival => self.arrive(),
+                Event::Disk { disk, slot } => self.disk_done(usize::from(disk), slot),
+                Event::LogTimer(wal) => {
+                    let action = self.wals[usize::from(wal)].timer_due();
+                    self.apply_log_action(usize::from(wal), action);
+                }
+            }
+            while let Some(client) = self.ready.pop_front() {
+                self.resume(client);
+            }
+        }
+        Ok(())
+    }
+
+    /// Bytes of what grows while a run goes on.
+    fn growing_bytes(&self) -> u64 {
+        self.trees.iter().map(|tree| tree.tree.memory_bytes()).sum::<u64>()
+            + self.heaps.iter().map(HeapBlock::memory_bytes).sum::<u64>()
+            + self.pools.iter().map(Pool::memory_bytes).sum::<u64>()
+            + self.trace.memory_bytes()
+            + self.backlog.capacity() as u64 * 8
+    }
+
+    /// Charges a cause of a client's operation.
+    #[inline]
+    pub(crate) fn charge(&mut self, client: u32, cause: usize, ns: u64) {
+        let causes = self.causes.list.len();
+        self.spent_ns[client as usize * causes + cause] += ns;
+    }
+}

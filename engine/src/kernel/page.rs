@@ -1,0 +1,318 @@
+//! A page access, through the buffer pool or straight to the device, and what wakes the client afterwards.
+
+use serde_json::json;
+
+use super::cause::{DEVICE_QUEUE, DEVICE_READ, DEVICE_WRITE, FRAME_WAIT, PAGE_IN_FLIGHT, WRITE_BACK};
+use super::step::{Flow, Step};
+use super::{Kernel, Source, cost};
+use crate::blocks::buffer::Lookup;
+use crate::blocks::disk::{IoKind, Purpose, Request};
+use crate::blocks::wal::Action;
+
+/// Logs lie on devices in spaces of their own, above those of pages.
+const LOG_SPACES: u16 = 60_000;
+
+impl Kernel<'_> {
+    /// Uses a page that is in its pool. False when it has to come from a device.
+    #[inline]
+    pub(crate) fn hit(&mut self, client: u32, space: u16, page: u32, write: bool) -> bool {
+        let Source::Pool(pool) = self.spaces[usize::from(space)].source else { return false };
+        if !self.pools[usize::from(pool)].hit(space, page, write) {
+            return false;
+        }
+        self.cpu_ns += cost::PAGE_VISIT_NS;
+        if self.clients[client as usize].traced {
+            self.tell_page_read(space, page, true, 0);
+        }
+        true
+    }
+
+    fn tell_page_read(&mut self, space: u16, page: u32, from_cache: bool, latency_ns: u64) {
+        let block = self.spaces[usize::from(space)].block;
+        self.trace.emit(self.now_ns + self.cpu_ns, block, "page_read", || {
+            json!({"page_id": page, "from_cache": from_cache, "latency_us": latency_ns as f64 / 1e3})
+        });
+    }
+
+    /// Reads a page wherever it is, and changes it if `write`.
+    pub(super) fn page(&mut self, client: u32, space: u16, page: u32, write: bool) -> Flow {
+        if self.hit(client, space, page, write) {
+            return Flow::Next;
+        }
+        if self.cpu_ns > 0 {
+            self.push(client, Step::Page { space, page, write });
+            return Flow::Yield;
+        }
+        self.clients[client as usize].waiting_since_ns = self.now_ns;
+        match self.spaces[usize::from(space)].source {
+            Source::Disk(disk) => {
+                if write {
+                    self.push(client, Step::DirectWrite { space, page });
+                }
+                self.submit_pages(disk, IoKind::Read, Purpose::Direct { client }, space, page, 1);
+            }
+            Source::Pool(pool) => match self.pools[usize::from(pool)].peek(space, page) {
+                Lookup::InFlight(frame) => {
+                    self.pools[usize::from(pool)].wait_for_page(frame, client, write);
+                }
+                Lookup::Hit | Lookup::Absent => self.miss(client, pool, space, page, write),
+            },
+        }
+        Flow::Wait
+    }
+
+    fn miss(&mut self, client: u32, pool: u16, space: u16, page: u32, write: bool) {
+        let disk = self.pools[usize::from(pool)].disk;
+        let Some(frame) = self.take_frame(client, pool, space, page, write) else {
+            self.push(client, Step::Page { space, page, write });
+            self.pools[usize::from(pool)].wait_for_frame(client);
+            return;
+        };
+        self.pools[usize::from(pool)].counters.add(crate::blocks::buffer::MISSES, 1);
+        match frame {
+            (frame, Some((old_space, old_page))) => {
+                self.push(client, Step::Load { pool, frame, space, page });
+                let purpose = Purpose::WriteBack { client, pool };
+                self.submit_pages(disk, IoKind::Write, purpose, old_space, old_page, 1);
+            }
+            (frame, None) => {
+                let purpose = Purpose::Load { client, pool, frame };
+                self.submit_pages(disk, IoKind::Read, purpose, space, page, 1);
+            }
+        }
+    }
+
+    /// A frame for a page, and the dirty page that has to be written first. Absent when every frame is pinned.
+    pub(crate) fn take_frame(
+        &mut self,
+        client: u32,
+        pool: u16,
+        space: u16,
+        page: u32,
+        write: bool,
+    ) -> Option<(u32, Option<(u16, u32)>)> {
+        let taken = self.pools[usize::from(pool)].take(space, page, write)?;
+        let Some((old_space, old_page, dirty)) = taken.evicted else {
+            return Some((taken.frame, None));
+        };
+        if self.clients[client as usize].traced {
+            let block = self.pools[usize::from(pool)].block;
+            let owner = &self.plan.blocks[self.spaces[usize::from(old_space)].block].id;
+            self.trace.emit(self.now_ns + self.cpu_ns, block, "page_evicted", || {
+                json!({"page_id": old_page, "of": owner, "dirty": dirty})
+            });
+        }
+        Some((taken.frame, dirty.then_some((old_space, old_page))))
+    }
+
+    /// The evicted page is written: now the wanted one can be read.
+    pub(super) fn load_page(&mut self, client: u32, pool: u16, frame: u32, space: u16, page: u32) -> Flow {
+        self.clients[client as usize].waiting_since_ns = self.now_ns;
+        let disk = self.pools[usize::from(pool)].disk;
+        self.submit_pages(disk, IoKind::Read, Purpose::Load { client, pool, frame }, space, page, 1);
+        Flow::Wait
+    }
+
+    /// A page comes into being: it needs a frame, or has to be written, but there is nothing to read.
+    pub(super) fn new_page(&mut self, client: u32, space: u16, page: u32) -> Flow {
+        let Source::Pool(pool) = self.spaces[usize::from(space)].source else {
+            return self.direct_write(client, space, page);
+        };
+        self.pools[usize::from(pool)].reserve(space, page + 1);
+        if self.pools[usize::from(pool)].peek(space, page) != Lookup::Absent {
+            // The number belonged to a page that was merged away, and its frame is still here.
+            return self.page(client, space, page, true);
+        }
+        if self.pools[usize::from(pool)].next_victim_is_dirty() && self.cpu_ns > 0 {
+            self.push(client, Step::NewPage { space, page });
+            return Flow::Yield;
+        }
+        self.clients[client as usize].waiting_since_ns = self.now_ns;
+        let Some((frame, write_back)) = self.take_frame(client, pool, space, page, true) else {
+            self.push(client, Step::NewPage { space, page });
+            if self.cpu_ns > 0 {
+                return Flow::Yield;
+            }
+            self.pools[usize::from(pool)].wait_for_frame(client);
+            return Flow::Wait;
+        };
+        self.pools[usize::from(pool)].counters.add(crate::blocks::buffer::NEW_PAGES, 1);
+        self.cpu_ns += cost::PAGE_VISIT_NS;
+        // Nobody can ask for the page before it exists, so it need not stay pinned while the evicted one is written.
+        self.arrived(pool, frame);
+        let Some((old_space, old_page)) = write_back else { return Flow::Next };
+        let disk = self.pools[usize::from(pool)].disk;
+        let cpu_ns = std::mem::take(&mut self.cpu_ns);
+        self.charge(client, super::cause::CPU, 0);
+        let purpose = Purpose::WriteBack { client, pool };
+        self.submit_pages(disk, IoKind::Write, purpose, old_space, old_page, 1);
+        debug_assert_eq!(cpu_ns, cost::PAGE_VISIT_NS);
+        Flow::Wait
+    }
+
+    pub(super) fn direct_write(&mut self, client: u32, space: u16, page: u32) -> Flow {
+        if self.cpu_ns > 0 {
+            self.push(client, Step::DirectWrite { space, page });
+            return Flow::Yield;
+        }
+        self.clients[client as usize].waiting_since_ns = self.now_ns;
+        let source = self.spaces[usize::from(space)].source;
+        if let Source::Disk(disk) = source {
+            self.submit_pages(disk, IoKind::Write, Purpose::Direct { client }, space, page, 1);
+        }
+        Flow::Wait
+    }
+
+    pub(crate) fn submit_pages(
+        &mut self,
+        disk: u16,
+        kind: IoKind,
+        purpose: Purpose,
+        space: u16,
+        page: u32,
+        pages: u32,
+    ) {
+        let bytes = u64::from(pages) * u64::from(self.spaces[usize::from(space)].page_bytes);
+        let request = Request {
+            kind,
+            purpose,
+            space,
+            page,
+            pages,
+            bytes,
+            submitted_ns: self.now_ns,
+            started_ns: self.now_ns,
+        };
+        self.disks[usize::from(disk)].submit(self.now_ns, request, &mut self.calendar);
+    }
+
+    /// Does what a log asked for, and sets its timer when it needs one.
+    pub(crate) fn apply_log_action(&mut self, wal: usize, action: Action) {
+        if let Action::Flush { position, blocks, bytes } = action {
+            let request = Request {
+                kind: IoKind::LogWrite,
+                purpose: Purpose::Flush { wal: wal as u16 },
+                space: LOG_SPACES + wal as u16,
+                page: position,
+                pages: blocks,
+                bytes,
+                submitted_ns: self.now_ns,
+                started_ns: self.now_ns,
+            };
+            let disk = usize::from(self.wals[wal].disk);
+            self.disks[disk].submit(self.now_ns, request, &mut self.calendar);
+        }
+        if let Some(due_ns) = self.wals[wal].timer(self.now_ns) {
+            self.calendar.schedule(due_ns, super::calendar::Event::LogTimer(wal as u8));
+        }
+    }
+
+    /// A device has finished a request: whoever waited for it goes on now.
+    pub(super) fn disk_done(&mut self, disk: usize, slot: u16) {
+        let Some(request) = self.disks[disk].complete(self.now_ns, slot, &mut self.calendar) else { return };
+        let queued_ns = request.started_ns - request.submitted_ns;
+        let served_ns = self.now_ns - request.started_ns;
+        match request.purpose {
+            Purpose::Direct { client } => {
+                self.charge_device(client, disk, request.kind, queued_ns, served_ns);
+                if self.clients[client as usize].traced && request.kind == IoKind::Read {
+                    self.tell_loaded(None, &request, queued_ns + served_ns);
+                }
+                self.ready.push_back(client);
+            }
+            Purpose::Load { client, pool, frame } => {
+                self.charge_device(client, disk, request.kind, queued_ns, served_ns);
+                if self.clients[client as usize].traced {
+                    self.tell_loaded(Some(pool), &request, queued_ns + served_ns);
+                }
+                self.ready.push_back(client);
+                self.arrived(pool, frame);
+            }
+            Purpose::LoadRun { client, pool, run } => {
+                self.charge_device(client, disk, request.kind, queued_ns, served_ns);
+                if self.clients[client as usize].traced {
+                    self.tell_loaded(Some(pool), &request, queued_ns + served_ns);
+                }
+                self.ready.push_back(client);
+                let mut frames = std::mem::take(&mut self.runs[run as usize]);
+                frames.iter().for_each(|frame| self.arrived(pool, *frame));
+                frames.clear();
+                self.runs[run as usize] = frames;
+                self.free_runs.push(run);
+            }
+            Purpose::WriteBack { client, pool } => {
+                let cause = self.causes.pool(usize::from(pool), WRITE_BACK);
+                self.charge(client, cause, queued_ns + served_ns);
+                if self.clients[client as usize].traced {
+                    let block = self.pools[usize::from(pool)].block;
+                    self.trace.emit(self.now_ns, block, "page_written_back", || {
+                        json!({"page_id": request.page, "latency_us": (queued_ns + served_ns) as f64 / 1e3})
+                    });
+                }
+                self.ready.push_back(client);
+            }
+            Purpose::Flush { wal } => self.log_flushed(usize::from(wal), &request),
+        }
+    }
+
+    fn charge_device(&mut self, client: u32, disk: usize, kind: IoKind, queued_ns: u64, served_ns: u64) {
+        let cause = if kind == IoKind::Read { DEVICE_READ } else { DEVICE_WRITE };
+        self.charge(client, self.causes.disk(disk, DEVICE_QUEUE), queued_ns);
+        self.charge(client, self.causes.disk(disk, cause), served_ns);
+    }
+
+    fn tell_loaded(&mut self, pool: Option<u16>, request: &Request, latency_ns: u64) {
+        self.cpu_ns = 0;
+        for page in request.page..request.page + request.pages {
+            if let Some(pool) = pool {
+                let block = self.pools[usize::from(pool)].block;
+                self.trace.emit(self.now_ns, block, "page_read_from_disk", || {
+                    json!({"page_id": page, "latency_us": latency_ns as f64 / 1e3})
+                });
+            }
+            self.tell_page_read(request.space, page, false, latency_ns);
+        }
+    }
+
+    /// A frame holds its page now: those who waited for the page, and one who waited for a frame, go on.
+    pub(crate) fn arrived(&mut self, pool: u16, frame: u32) {
+        let number = usize::from(pool);
+        self.pools[number].arrived(frame);
+        let mut released = std::mem::take(&mut self.released);
+        self.pools[number].release_page_waiters(frame, &mut released);
+        for client in released.drain(..) {
+            let waited_ns = self.now_ns - self.clients[client as usize].waiting_since_ns;
+            self.charge(client, self.causes.pool(number, PAGE_IN_FLIGHT), waited_ns);
+            self.ready.push_back(client);
+        }
+        self.released = released;
+        if let Some(client) = self.pools[number].release_frame_waiter() {
+            let waited_ns = self.now_ns - self.clients[client as usize].waiting_since_ns;
+            self.charge(client, self.causes.pool(number, FRAME_WAIT), waited_ns);
+            self.ready.push_back(client);
+        }
+    }
+
+    fn log_flushed(&mut self, wal: usize, request: &Request) {
+        let mut released = std::mem::take(&mut self.released);
+        let action = self.wals[wal].flushed(&mut released);
+        let block = self.wals[wal].block;
+        if released.iter().any(|client| self.clients[*client as usize].traced) {
+            let commits = released.len();
+            self.trace.emit(self.now_ns, block, "log_flush", || {
+                json!({
+                    "bytes": request.bytes,
+                    "commits": commits,
+                    "latency_us": (self.now_ns - request.submitted_ns) as f64 / 1e3,
+                })
+            });
+        }
+        for client in released.drain(..) {
+            let waited_ns = self.now_ns - self.clients[client as usize].waiting_since_ns;
+            self.charge(client, self.causes.wal(wal), waited_ns);
+            self.ready.push_back(client);
+        }
+        self.released = released;
+        self.apply_log_action(wal, action);
+    }
+}

@@ -1,0 +1,85 @@
+//! Steps: what an operation is made of. A client keeps its steps on a stack; executing one may push others.
+
+use super::Kernel;
+use super::load::Find;
+
+/// One step. Steps are small and plain, so a client's program costs no allocation.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Step {
+    /// A statement of the program: chooses its key and pushes what serves it.
+    Statement(u16),
+    /// Visits the pages of the client's path from this level down to the leaf.
+    Walk { tree: u16, level: u8, write: bool },
+    /// Reads (and changes) one page.
+    Page { space: u16, page: u32, write: bool },
+    /// The page a frame was taken for can be read: the evicted one has been written.
+    Load { pool: u16, frame: u32, space: u16, page: u32 },
+    /// A page that did not exist before: nothing to read.
+    NewPage { space: u16, page: u32 },
+    /// Writes a page of a block that has no pool.
+    DirectWrite { space: u16, page: u32 },
+    /// A tree search has reached its leaf: do what the statement does with the row of this rank.
+    Row { statement: u16, rank: u32 },
+    /// Row after row of a range, in key order. `leaf` is the one visited last.
+    Range { statement: u16, rank: u32, remaining: u32, leaf: u32 },
+    /// Every page of a storage; the next `loaded` pages were just read.
+    Scan { statement: u16, page: u32, loaded: u32 },
+    /// After a scan: the rows that matched, from this rank on.
+    Matches { statement: u16, rank: u32, remaining: u32 },
+    /// Puts a row into its table's storage.
+    InsertRow { table: u16, record: u32 },
+    /// Adds a rank to a tree, whose leaf has been visited.
+    TreeInsert { tree: u16, rank: u32 },
+    /// Takes a row out of its table's storage and out of its indexes.
+    RemoveRow { table: u16, rank: u32 },
+    /// Takes a rank out of a tree, whose leaf has been visited.
+    TreeRemove { tree: u16, rank: u32 },
+    Commit,
+    End,
+}
+
+/// How a client goes on after a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Flow {
+    Next,
+    /// Processor time has to pass before the step on top of the stack.
+    Yield,
+    /// Someone will resume the client.
+    Wait,
+}
+
+impl Kernel<'_> {
+    #[inline]
+    pub(super) fn execute(&mut self, client: u32, step: Step) -> Flow {
+        match step {
+            Step::Statement(statement) => self.begin_statement(client, statement),
+            Step::Walk { tree, level, write } => self.walk(client, tree, level, write),
+            Step::Page { space, page, write } => self.page(client, space, page, write),
+            Step::Load { pool, frame, space, page } => self.load_page(client, pool, frame, space, page),
+            Step::NewPage { space, page } => self.new_page(client, space, page),
+            Step::DirectWrite { space, page } => self.direct_write(client, space, page),
+            Step::Row { statement, rank } => self.row(client, statement, rank),
+            Step::Range { statement, rank, remaining, leaf } => {
+                self.range(client, statement, rank, remaining, leaf)
+            }
+            Step::Scan { statement, page, loaded } => self.scan(client, statement, page, loaded),
+            Step::Matches { statement, rank, remaining } => self.matches(client, statement, rank, remaining),
+            Step::InsertRow { table, record } => self.insert_row(client, table, record),
+            Step::TreeInsert { tree, rank } => self.tree_insert(client, tree, rank),
+            Step::RemoveRow { table, rank } => self.remove_row(client, table, rank),
+            Step::TreeRemove { tree, rank } => self.tree_remove(client, tree, rank),
+            Step::Commit => self.commit(client),
+            Step::End => self.end_operation(client),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn push(&mut self, client: u32, step: Step) {
+        self.clients[client as usize].steps.push(step);
+    }
+
+    /// Whether this statement's search ends in the tree its rows lie in.
+    pub(crate) fn finds_row_itself(&self, statement: u16) -> bool {
+        matches!(self.statements[usize::from(statement)].find, Find::Search { fetch: false, .. })
+    }
+}

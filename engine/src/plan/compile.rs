@@ -1,0 +1,281 @@
+//! From a checked canvas to a plan: parameters read with the catalogue's defaults, ports resolved to dense ids,
+//! rules that need both checked.
+
+use serde_json::Value;
+
+use super::route::{self, table_of};
+use super::{
+    BlockIndex, CommitMode, DiskSpec, HeapSpec, Plan, PlanBlock, PolicyKind, PoolSpec, Spec, TreeSpec, WalSpec,
+};
+use crate::design::catalog::{self, BlockType, ParameterDefault};
+use crate::design::{Block, Canvas, Code, Diagnostic};
+use crate::units::{ms_to_ns, us_to_ns};
+
+/// Compiles a canvas whose blocks, parameters and ports have been checked.
+pub(crate) fn compile(canvas: &Canvas, found: &mut Vec<Diagnostic>) -> Option<Plan> {
+    let mut blocks = Vec::with_capacity(canvas.blocks.len());
+    for (index, block) in canvas.blocks.iter().enumerate() {
+        let kind = catalog::block_type(&block.kind)?;
+        let reader = Reader { canvas, index, block, kind };
+        blocks.push(PlanBlock {
+            id: block.id.clone(),
+            kind: kind.kind,
+            reachable: false,
+            spec: reader.spec()?,
+        });
+    }
+    inherit_tables(canvas, &mut blocks);
+    mark_reachable(canvas, &mut blocks);
+    check_tables(&blocks, found);
+    check_page_sizes(&blocks, found);
+
+    let client_out = blocks.iter().find_map(|block| match &block.spec {
+        Spec::Client { out } => Some(out.clone()),
+        _ => None,
+    })?;
+    let mut names: Vec<&str> = blocks.iter().filter_map(|block| table_of(&block.spec)).collect();
+    names.sort_unstable();
+    names.dedup();
+    let tables = names.iter().filter_map(|name| route::table_plan(name, &blocks, &client_out)).collect();
+    Some(Plan { blocks, tables })
+}
+
+/// Reads one block's parameters and ports.
+struct Reader<'a> {
+    canvas: &'a Canvas,
+    index: usize,
+    block: &'a Block,
+    kind: &'static BlockType,
+}
+
+impl Reader<'_> {
+    fn spec(&self) -> Option<Spec> {
+        Some(match self.kind.kind {
+            "client" => Spec::Client { out: self.targets("out") },
+            "index-scan" => Spec::IndexScan { index: self.target("index")?, table: self.target("table") },
+            "seq-scan" => Spec::SeqScan {
+                table: self.target("table")?,
+                read_ahead_pages: self.integer("read_ahead_pages")?,
+            },
+            "btree-index" => Spec::BtreeIndex(self.tree()?),
+            "clustered-storage" => Spec::Clustered(self.tree()?),
+            "heap-storage" => Spec::Heap(HeapSpec {
+                table: self.text("table")?,
+                page_size_bytes: self.integer("page_size")?,
+                fill_factor: self.number("fill_factor")?,
+                pages: self.target("pages")?,
+                log: self.target("log"),
+            }),
+            "buffer-pool" => Spec::BufferPool(PoolSpec {
+                capacity_pages: self.integer("capacity_pages")?,
+                // The catalogue's choices: one policy so far.
+                policy: PolicyKind::Lru,
+                device: self.target("device")?,
+            }),
+            "wal" => Spec::Wal(WalSpec {
+                commit_mode: match self.text("commit_mode")?.as_str() {
+                    "interval" => CommitMode::Interval,
+                    "async" => CommitMode::Async,
+                    _ => CommitMode::Sync,
+                },
+                group_commit: self.boolean("group_commit")?,
+                flush_interval_ns: ms_to_ns(self.number("flush_interval_ms")?),
+                device: self.target("device")?,
+            }),
+            "disk" => Spec::Disk(self.disk()?),
+            _ => return None,
+        })
+    }
+
+    fn tree(&self) -> Option<TreeSpec> {
+        Some(TreeSpec {
+            // Empty until `inherit_tables` has seen the whole plan.
+            table: self.text("table").unwrap_or_default(),
+            page_size_bytes: self.integer("page_size")?,
+            fill_factor: self.number("fill_factor")?,
+            bulk_build: self.text("build")? == "bulk",
+            rightmost_split: self.text("split_rule")? == "rightmost",
+            merge_threshold: self.number("merge_threshold")?,
+            pages: self.target("pages")?,
+            log: self.target("log"),
+        })
+    }
+
+    fn disk(&self) -> Option<DiskSpec> {
+        let preset = crate::blocks::disk::preset(&self.text("preset")?);
+        let read_us = self.number("read_us").unwrap_or(preset.read_us);
+        Some(DiskSpec {
+            slots: self.integer("slots").unwrap_or(preset.slots),
+            read_ns: us_to_ns(read_us),
+            write_ns: us_to_ns(read_us * self.number("write_ratio").unwrap_or(preset.write_ratio)),
+            seek_ns: us_to_ns(self.number("seek_us").unwrap_or(preset.seek_us)),
+            bandwidth_mb_s: self.number("bandwidth_mb_s").unwrap_or(preset.bandwidth_mb_s),
+            fsync_ns: us_to_ns(self.number("fsync_us").unwrap_or(preset.fsync_us)),
+            exponential: self.text("service_distribution")? == "exponential",
+        })
+    }
+
+    fn targets(&self, port: &str) -> Vec<BlockIndex> {
+        let from = &self.canvas.blocks[self.index].id;
+        self.canvas
+            .connections
+            .iter()
+            .filter(|connection| connection.source.block_id == *from && connection.source.port == port)
+            .filter_map(|connection| {
+                self.canvas.blocks.iter().position(|block| block.id == connection.target.block_id)
+            })
+            .collect()
+    }
+
+    fn target(&self, port: &str) -> Option<BlockIndex> {
+        self.targets(port).first().copied()
+    }
+
+    fn given(&self, name: &str) -> Option<&Value> {
+        self.block.parameters.get(name)
+    }
+
+    fn default(&self, name: &str) -> Option<&'static ParameterDefault> {
+        self.kind.parameter(name).map(|parameter| &parameter.default)
+    }
+
+    fn integer(&self, name: &str) -> Option<u32> {
+        match self.given(name) {
+            Some(value) => crate::design::reader::whole_number(value).and_then(|whole| whole.try_into().ok()),
+            None => match self.default(name)? {
+                ParameterDefault::Integer(value) => (*value).try_into().ok(),
+                _ => None,
+            },
+        }
+    }
+
+    fn number(&self, name: &str) -> Option<f64> {
+        match self.given(name) {
+            Some(value) => value.as_f64(),
+            None => match self.default(name)? {
+                ParameterDefault::Number(value) => Some(*value),
+                _ => None,
+            },
+        }
+    }
+
+    fn boolean(&self, name: &str) -> Option<bool> {
+        match self.given(name) {
+            Some(value) => value.as_bool(),
+            None => match self.default(name)? {
+                ParameterDefault::Boolean(value) => Some(*value),
+                _ => None,
+            },
+        }
+    }
+
+    fn text(&self, name: &str) -> Option<String> {
+        match self.given(name) {
+            Some(value) => value.as_str().map(str::to_owned),
+            None => match self.default(name)? {
+                ParameterDefault::Text(value) => Some((*value).to_owned()),
+                _ => None,
+            },
+        }
+    }
+}
+
+/// An index without a table of its own takes that of the storage an index scan reads together with it; otherwise `main`.
+fn inherit_tables(canvas: &Canvas, blocks: &mut [PlanBlock]) {
+    for index in 0..blocks.len() {
+        let stated = canvas.blocks[index].parameters.contains_key("table");
+        if stated || !matches!(blocks[index].spec, Spec::BtreeIndex(_)) {
+            continue;
+        }
+        let inherited = blocks
+            .iter()
+            .find_map(|block| match block.spec {
+                Spec::IndexScan { index: scanned, table: Some(table) } if scanned == index => {
+                    table_of(&blocks[table].spec)
+                }
+                _ => None,
+            })
+            .unwrap_or("main")
+            .to_owned();
+        if let Spec::BtreeIndex(tree) = &mut blocks[index].spec {
+            tree.table = inherited;
+        }
+    }
+}
+
+fn mark_reachable(canvas: &Canvas, blocks: &mut [PlanBlock]) {
+    let mut open: Vec<BlockIndex> =
+        (0..blocks.len()).filter(|block| matches!(blocks[*block].spec, Spec::Client { .. })).collect();
+    while let Some(block) = open.pop() {
+        if blocks[block].reachable {
+            continue;
+        }
+        blocks[block].reachable = true;
+        for connection in &canvas.connections {
+            if connection.source.block_id == blocks[block].id {
+                open.extend(blocks.iter().position(|target| target.id == connection.target.block_id));
+            }
+        }
+    }
+}
+
+fn check_tables(blocks: &[PlanBlock], found: &mut Vec<Diagnostic>) {
+    for (index, block) in blocks.iter().enumerate() {
+        let place = index.to_string();
+        if matches!(block.spec, Spec::Heap(_) | Spec::Clustered(_)) {
+            let first = blocks[..index].iter().find(|other| {
+                matches!(other.spec, Spec::Heap(_) | Spec::Clustered(_))
+                    && table_of(&other.spec) == table_of(&block.spec)
+            });
+            if let Some(first) = first {
+                let table = table_of(&block.spec).unwrap_or_default();
+                let message = format!(
+                    "block \"{}\" already stores table \"{table}\"; name another in the parameter \"table\"",
+                    first.id
+                );
+                let path = ["blocks", place.as_str(), "parameters", "table"];
+                found.push(Diagnostic::error(Code::DuplicateTable, &path, message).at_block(&block.id));
+            }
+        }
+        if let Spec::IndexScan { index: scanned, table: Some(storage) } = block.spec {
+            let (indexed, stored) = (table_of(&blocks[scanned].spec), table_of(&blocks[storage].spec));
+            if indexed != stored {
+                let message = format!(
+                    "index \"{}\" is on table \"{}\" but storage \"{}\" holds \"{}\": an index scan needs both on one table",
+                    blocks[scanned].id,
+                    indexed.unwrap_or_default(),
+                    blocks[storage].id,
+                    stored.unwrap_or_default()
+                );
+                found.push(
+                    Diagnostic::error(Code::TableMismatch, &["blocks", &place], message).at_block(&block.id),
+                );
+            }
+        }
+    }
+}
+
+fn check_page_sizes(blocks: &[PlanBlock], found: &mut Vec<Diagnostic>) {
+    let page_size = |spec: &Spec| match spec {
+        Spec::Heap(heap) => Some((heap.pages, heap.page_size_bytes)),
+        Spec::Clustered(tree) | Spec::BtreeIndex(tree) => Some((tree.pages, tree.page_size_bytes)),
+        _ => None,
+    };
+    for (index, block) in blocks.iter().enumerate() {
+        let Some((pool, size)) = page_size(&block.spec) else { continue };
+        if !matches!(blocks[pool].spec, Spec::BufferPool(_)) {
+            continue;
+        }
+        let other = blocks[..index].iter().find_map(|other| {
+            page_size(&other.spec).filter(|(to, other)| *to == pool && *other != size).map(|(_, size)| (other, size))
+        });
+        if let Some((other, other_size)) = other {
+            let message = format!(
+                "\"{}\" uses pages of {other_size} bytes and \"{}\" of {size}; blocks that share pool \"{}\" need one size",
+                other.id, block.id, blocks[pool].id
+            );
+            let path = ["blocks", &index.to_string(), "parameters", "page_size"];
+            found.push(Diagnostic::error(Code::PageSizeMismatch, &path, message).at_block(&block.id));
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! The stable text form of a plan: blocks with their resolved parameters, then each table with its paths.
+
+use std::fmt;
+
+use super::{BlockIndex, CommitMode, Plan, PolicyKind, Route, Spec, TreeSpec};
+use crate::units::ns_to_ms;
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "blocks")?;
+        for block in &self.blocks {
+            let unused = if block.reachable { "" } else { "  (unreachable)" };
+            writeln!(f, "  {} {}{unused}", block.kind, block.id)?;
+            for line in self.details(&block.spec) {
+                writeln!(f, "    {line}")?;
+            }
+        }
+        for table in &self.tables {
+            writeln!(f, "table {}", table.name)?;
+            writeln!(f, "  point, range  {}", self.route(&table.search))?;
+            writeln!(f, "  scan          {}", self.route(&table.scan))?;
+            let writes: Vec<&str> =
+                table.storage.iter().chain(&table.indexes).map(|block| self.id(*block)).collect();
+            writeln!(f, "  insert        {}", writes.join(", "))?;
+            writeln!(f, "  update        find as above, then change the row in place")?;
+            writeln!(f, "  delete        find as above, then remove from {}", writes.join(", "))?;
+        }
+        Ok(())
+    }
+}
+
+impl Plan {
+    fn id(&self, block: BlockIndex) -> &str {
+        &self.blocks[block].id
+    }
+
+    fn route(&self, route: &Route) -> String {
+        let fetch = |table: Option<BlockIndex>| {
+            table.map_or_else(
+                || "the index covers the row".to_owned(),
+                |table| format!("fetch rows from {}", self.id(table)),
+            )
+        };
+        match *route {
+            Route::ClusteredSearch { storage } => format!("search the tree of {}", self.id(storage)),
+            Route::IndexScan { via, index, table } => {
+                format!("{}: search {}, {}", self.id(via), self.id(index), fetch(table))
+            }
+            Route::IndexSearch { index, table } => format!("search {}, {}", self.id(index), fetch(table)),
+            Route::FullScan { via, storage, read_ahead_pages } => {
+                let via = via.map_or_else(String::new, |via| format!("{}: ", self.id(via)));
+                format!("{via}read all of {}, {read_ahead_pages} page(s) a request", self.id(storage))
+            }
+        }
+    }
+
+    fn details(&self, spec: &Spec) -> Vec<String> {
+        let log = |log: Option<BlockIndex>| {
+            log.map_or_else(|| "changes not logged".to_owned(), |log| format!("log → {}", self.id(log)))
+        };
+        let tree = |tree: &TreeSpec| {
+            vec![
+                format!(
+                    "table {}, pages of {} bytes, fill factor {}, {}, {} split, merge below {}",
+                    tree.table,
+                    tree.page_size_bytes,
+                    tree.fill_factor,
+                    if tree.bulk_build { "bulk built" } else { "built by inserts" },
+                    if tree.rightmost_split { "rightmost" } else { "middle" },
+                    tree.merge_threshold
+                ),
+                format!("pages → {}, {}", self.id(tree.pages), log(tree.log)),
+            ]
+        };
+        match spec {
+            Spec::Client { out } => {
+                let out: Vec<&str> = out.iter().map(|block| self.id(*block)).collect();
+                vec![format!("out → {}", out.join(", "))]
+            }
+            Spec::IndexScan { index, table } => {
+                let table =
+                    table.map_or_else(String::new, |table| format!(", table → {}", self.id(table)));
+                vec![format!("index → {}{table}", self.id(*index))]
+            }
+            Spec::SeqScan { table, read_ahead_pages } => {
+                vec![format!("table → {}, read ahead {read_ahead_pages} pages", self.id(*table))]
+            }
+            Spec::BtreeIndex(index) => tree(index),
+            Spec::Clustered(storage) => tree(storage),
+            Spec::Heap(heap) => vec![
+                format!(
+                    "table {}, pages of {} bytes, fill factor {}",
+                    heap.table, heap.page_size_bytes, heap.fill_factor
+                ),
+                format!("pages → {}, {}", self.id(heap.pages), log(heap.log)),
+            ],
+            Spec::BufferPool(pool) => {
+                let policy = match pool.policy {
+                    PolicyKind::Lru => "lru",
+                };
+                vec![format!("{} pages, {policy}, device → {}", pool.capacity_pages, self.id(pool.device))]
+            }
+            Spec::Wal(wal) => {
+                let mode = match wal.commit_mode {
+                    CommitMode::Sync if wal.group_commit => "commit waits, group commit".to_owned(),
+                    CommitMode::Sync => "commit waits, one flush each".to_owned(),
+                    CommitMode::Interval => {
+                        format!("commit waits for the flush every {} ms", ns_to_ms(wal.flush_interval_ns))
+                    }
+                    CommitMode::Async => {
+                        format!("commit does not wait, flush every {} ms", ns_to_ms(wal.flush_interval_ns))
+                    }
+                };
+                vec![format!("{mode}, device → {}", self.id(wal.device))]
+            }
+            Spec::Disk(disk) => vec![format!(
+                "{} slot(s), read {} ms, write {} ms, seek {} ms, {} MB/s, fsync {} ms, {} service",
+                disk.slots,
+                ns_to_ms(disk.read_ns),
+                ns_to_ms(disk.write_ns),
+                ns_to_ms(disk.seek_ns),
+                disk.bandwidth_mb_s,
+                ns_to_ms(disk.fsync_ns),
+                if disk.exponential { "exponential" } else { "constant" }
+            )],
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! The compiled design: dense ids, typed parameters, and for every table the path each kind of access takes.
+//! Immutable; `Display` is its stable text form.
+
+pub(crate) mod compile;
+mod explain;
+pub(crate) mod route;
+
+pub(crate) use route::{Route, TablePlan};
+
+/// Position of a block in the plan, which is its position on the canvas.
+pub(crate) type BlockIndex = usize;
+
+/// A valid design, ready to run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    pub(crate) blocks: Vec<PlanBlock>,
+    /// In order of name.
+    pub(crate) tables: Vec<TablePlan>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct PlanBlock {
+    pub(crate) id: String,
+    pub(crate) kind: &'static str,
+    /// Whether the client leads to it.
+    pub(crate) reachable: bool,
+    pub(crate) spec: Spec,
+}
+
+/// A block's parameters, with defaults filled in and ports resolved.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Spec {
+    Client { out: Vec<BlockIndex> },
+    IndexScan { index: BlockIndex, table: Option<BlockIndex> },
+    SeqScan { table: BlockIndex, read_ahead_pages: u32 },
+    BtreeIndex(TreeSpec),
+    Heap(HeapSpec),
+    Clustered(TreeSpec),
+    BufferPool(PoolSpec),
+    Wal(WalSpec),
+    Disk(DiskSpec),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct TreeSpec {
+    pub(crate) table: String,
+    pub(crate) page_size_bytes: u32,
+    pub(crate) fill_factor: f64,
+    pub(crate) bulk_build: bool,
+    pub(crate) rightmost_split: bool,
+    pub(crate) merge_threshold: f64,
+    pub(crate) pages: BlockIndex,
+    pub(crate) log: Option<BlockIndex>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct HeapSpec {
+    pub(crate) table: String,
+    pub(crate) page_size_bytes: u32,
+    pub(crate) fill_factor: f64,
+    pub(crate) pages: BlockIndex,
+    pub(crate) log: Option<BlockIndex>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PolicyKind {
+    Lru,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct PoolSpec {
+    pub(crate) capacity_pages: u32,
+    pub(crate) policy: PolicyKind,
+    pub(crate) device: BlockIndex,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CommitMode {
+    Sync,
+    Interval,
+    Async,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct WalSpec {
+    pub(crate) commit_mode: CommitMode,
+    pub(crate) group_commit: bool,
+    pub(crate) flush_interval_ns: u64,
+    pub(crate) device: BlockIndex,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct DiskSpec {
+    pub(crate) slots: u32,
+    pub(crate) read_ns: u64,
+    pub(crate) write_ns: u64,
+    pub(crate) seek_ns: u64,
+    pub(crate) bandwidth_mb_s: f64,
+    pub(crate) fsync_ns: u64,
+    pub(crate) exponential: bool,
+}
+
+impl Plan {
+    /// The plan of a table, where some block serves it.
+    pub(crate) fn table(&self, name: &str) -> Option<&TablePlan> {
+        self.tables.iter().find(|table| table.name == name)
+    }
+
+    /// Ids of the blocks, in canvas order.
+    pub fn block_ids(&self) -> impl Iterator<Item = &str> {
+        self.blocks.iter().map(|block| block.id.as_str())
+    }
+}

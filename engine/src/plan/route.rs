@@ -1,0 +1,87 @@
+//! Which path serves an operation. The rule, in order of preference:
+//!
+//! - **point and range** accesses: a clustered storage the client is connected to (its tree finds the key); an index scan over
+//!   an index of the table; an index the client is connected to; a sequential scan; reading a connected heap from end to end.
+//! - **scan** accesses: a sequential scan; a connected storage, read from end to end; an index scan in key order; a connected index.
+//! - **INSERT** adds the row to the table's storage and an entry to every index of the table the client leads to. UPDATE and
+//!   DELETE find their rows by the path above; UPDATE changes the row in place and leaves indexes alone (it does not change
+//!   keys), DELETE removes the row and its entries.
+//!
+//! Where several blocks qualify, the first on the canvas serves.
+
+use super::{BlockIndex, PlanBlock, Spec};
+
+/// How the rows of one access are found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Route {
+    /// Search of the tree the rows lie in.
+    ClusteredSearch { storage: BlockIndex },
+    /// Search of an index, then one fetch a row; the index covers the row where there is no table.
+    IndexScan { via: BlockIndex, index: BlockIndex, table: Option<BlockIndex> },
+    /// Search of an index the client asks directly; rows of a stored table are fetched as by an index scan.
+    IndexSearch { index: BlockIndex, table: Option<BlockIndex> },
+    /// Every page of the table, in storage order.
+    FullScan { via: Option<BlockIndex>, storage: BlockIndex, read_ahead_pages: u32 },
+}
+
+/// Everything the design has for one table.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct TablePlan {
+    pub(crate) name: String,
+    pub(crate) storage: Option<BlockIndex>,
+    /// Indexes to maintain, in canvas order.
+    pub(crate) indexes: Vec<BlockIndex>,
+    /// Point and range accesses.
+    pub(crate) search: Route,
+    /// Accesses without a condition.
+    pub(crate) scan: Route,
+}
+
+/// The plan of table `name`; absent when nothing that holds it is reachable.
+pub(crate) fn table_plan(name: &str, blocks: &[PlanBlock], client_out: &[BlockIndex]) -> Option<TablePlan> {
+    let on_table = |block: &BlockIndex| blocks[*block].reachable && table_of(&blocks[*block].spec) == Some(name);
+    let all = 0..blocks.len();
+    let storage = all.clone().filter(on_table).find(|block| is_storage(&blocks[*block].spec));
+    let indexes: Vec<BlockIndex> =
+        all.filter(on_table).filter(|block| matches!(blocks[*block].spec, Spec::BtreeIndex(_))).collect();
+
+    let mut client_out = client_out.to_vec();
+    client_out.sort_unstable();
+    let connected = |wanted: &dyn Fn(&Spec) -> bool| {
+        client_out.iter().copied().find(|block| on_table(block) && wanted(&blocks[*block].spec))
+    };
+    let clustered = connected(&|spec| matches!(spec, Spec::Clustered(_)))
+        .map(|storage| Route::ClusteredSearch { storage });
+    let index_scan = client_out.iter().find_map(|&via| match blocks[via].spec {
+        Spec::IndexScan { index, table } if on_table(&index) => Some(Route::IndexScan { via, index, table }),
+        _ => None,
+    });
+    let index_search = connected(&|spec| matches!(spec, Spec::BtreeIndex(_)))
+        .map(|index| Route::IndexSearch { index, table: storage });
+    let seq_scan = client_out.iter().find_map(|&via| match blocks[via].spec {
+        Spec::SeqScan { table, read_ahead_pages } if on_table(&table) => {
+            Some(Route::FullScan { via: Some(via), storage: table, read_ahead_pages })
+        }
+        _ => None,
+    });
+    // Without a scan operator nobody reads ahead: one page a request.
+    let whole_storage = connected(&is_storage)
+        .map(|storage| Route::FullScan { via: None, storage, read_ahead_pages: 1 });
+
+    let search = clustered.or(index_scan).or(index_search).or(seq_scan).or(whole_storage)?;
+    let scan = seq_scan.or(whole_storage).or(index_scan).or(index_search)?;
+    Some(TablePlan { name: name.to_owned(), storage, indexes, search, scan })
+}
+
+/// The table a block holds or indexes.
+pub(crate) fn table_of(spec: &Spec) -> Option<&str> {
+    match spec {
+        Spec::Heap(heap) => Some(&heap.table),
+        Spec::Clustered(tree) | Spec::BtreeIndex(tree) => Some(&tree.table),
+        _ => None,
+    }
+}
+
+fn is_storage(spec: &Spec) -> bool {
+    matches!(spec, Spec::Heap(_) | Spec::Clustered(_))
+}

@@ -1,0 +1,169 @@
+//! Designs and workloads to start from. Their JSON lies beside the sources and is part of the binary.
+
+use serde_json::Value;
+
+use crate::workload::{Workload, presets};
+
+/// What a design template is good at showing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TemplateCategory {
+    Oltp,
+    Olap,
+    WriteHeavy,
+}
+
+/// A ready-made design with the workload that suits it.
+#[derive(Debug, Clone)]
+pub struct Template {
+    pub slug: &'static str,
+    pub name: &'static str,
+    pub description: &'static str,
+    pub category: TemplateCategory,
+    /// Slug of a workload template.
+    pub workload_slug: &'static str,
+    canvas_json: &'static str,
+}
+
+impl Template {
+    /// The canvas as JSON. Every template is valid, without warnings; a test holds it so.
+    pub fn canvas(&self) -> Value {
+        serde_json::from_str(self.canvas_json).unwrap_or_default()
+    }
+}
+
+/// A ready-made workload.
+#[derive(Debug, Clone)]
+pub struct WorkloadTemplate {
+    pub slug: &'static str,
+    pub name: &'static str,
+    pub description: &'static str,
+    build: fn() -> Workload,
+}
+
+impl WorkloadTemplate {
+    pub fn workload(&self) -> Workload {
+        (self.build)()
+    }
+}
+
+/// Every design template, in the order a gallery shows them.
+pub fn designs() -> &'static [Template] {
+    DESIGNS
+}
+
+/// The design template of this slug.
+pub fn design(slug: &str) -> Option<&'static Template> {
+    DESIGNS.iter().find(|template| template.slug == slug)
+}
+
+/// Every workload template, in the order a gallery shows them.
+pub fn workloads() -> &'static [WorkloadTemplate] {
+    WORKLOADS
+}
+
+/// The workload template of this slug.
+pub fn workload(slug: &str) -> Option<&'static WorkloadTemplate> {
+    WORKLOADS.iter().find(|template| template.slug == slug)
+}
+
+const DESIGNS: &[Template] = &[
+    Template {
+        slug: "heap-btree",
+        name: "Heap + B+tree",
+        description: "PostgreSQL's way: rows in a heap, found through a B+tree index, one small buffer pool, a log with group commit.",
+        category: TemplateCategory::Oltp,
+        workload_slug: "ycsb-a",
+        canvas_json: include_str!("../templates/designs/heap-btree.json"),
+    },
+    Template {
+        slug: "clustered-large-pool",
+        name: "Clustered B+tree with a larger buffer pool",
+        description: "InnoDB's way: rows inside the tree, so one search finds them, and a buffer pool that holds most of the table.",
+        category: TemplateCategory::Oltp,
+        workload_slug: "ycsb-a",
+        canvas_json: include_str!("../templates/designs/clustered-large-pool.json"),
+    },
+    Template {
+        slug: "full-scan-ssd",
+        name: "Sequential scans on an SSD",
+        description: "A heap read from end to end with read-ahead: what an analytical query costs without an index.",
+        category: TemplateCategory::Olap,
+        workload_slug: "full-scans",
+        canvas_json: include_str!("../templates/designs/full-scan-ssd.json"),
+    },
+    Template {
+        slug: "clustered-range-scan",
+        name: "Range scans on a clustered B+tree",
+        description: "Rows in key order: a range reads neighbouring pages instead of one page a row.",
+        category: TemplateCategory::Olap,
+        workload_slug: "ycsb-e",
+        canvas_json: include_str!("../templates/designs/clustered-range-scan.json"),
+    },
+    Template {
+        slug: "ingest-group-commit",
+        name: "Ingest with group commit",
+        description: "Inserts into a heap with an index; many clients share each flush of a log on its own device.",
+        category: TemplateCategory::WriteHeavy,
+        workload_slug: "inserts",
+        canvas_json: include_str!("../templates/designs/ingest-group-commit.json"),
+    },
+    Template {
+        slug: "ingest-async-cloud",
+        name: "Asynchronous commit on a cloud volume",
+        description: "Clustered rows on a cloud volume; commits do not wait for the log, which is flushed periodically.",
+        category: TemplateCategory::WriteHeavy,
+        workload_slug: "inserts",
+        canvas_json: include_str!("../templates/designs/ingest-async-cloud.json"),
+    },
+];
+
+const WORKLOADS: &[WorkloadTemplate] = &[
+    WorkloadTemplate {
+        slug: "ycsb-a",
+        name: "YCSB A: update heavy",
+        description: "Half reads, half updates of one row each; exact Zipf, theta 0.99.",
+        build: presets::ycsb_a,
+    },
+    WorkloadTemplate {
+        slug: "ycsb-b",
+        name: "YCSB B: read mostly",
+        description: "95 % reads, 5 % updates; exact Zipf, theta 0.99.",
+        build: presets::ycsb_b,
+    },
+    WorkloadTemplate {
+        slug: "ycsb-c",
+        name: "YCSB C: read only",
+        description: "Reads of one row each; exact Zipf, theta 0.99.",
+        build: presets::ycsb_c,
+    },
+    WorkloadTemplate {
+        slug: "ycsb-d",
+        name: "YCSB D: read latest",
+        description: "95 % reads that prefer the newest rows, 5 % inserts.",
+        build: presets::ycsb_d,
+    },
+    WorkloadTemplate {
+        slug: "ycsb-e",
+        name: "YCSB E: short ranges",
+        description: "95 % range scans of 1 to 100 rows, 5 % inserts; exact Zipf, theta 0.99.",
+        build: presets::ycsb_e,
+    },
+    WorkloadTemplate {
+        slug: "ycsb-f",
+        name: "YCSB F: read-modify-write",
+        description: "Half reads, half reads followed by an update of the same row in one transaction.",
+        build: presets::ycsb_f,
+    },
+    WorkloadTemplate {
+        slug: "inserts",
+        name: "Inserts",
+        description: "New rows only, arriving in hashed key order from many clients.",
+        build: presets::inserts,
+    },
+    WorkloadTemplate {
+        slug: "full-scans",
+        name: "Full scans",
+        description: "Queries without a condition: each reads the whole table.",
+        build: presets::full_scans,
+    },
+];

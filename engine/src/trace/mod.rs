@@ -1,0 +1,92 @@
+//! The trace: what happened in some operations, event by event.
+
+use serde_json::Value;
+
+use crate::kernel::budget::TraceLevel;
+use crate::plan::BlockIndex;
+use crate::prng::mix;
+use crate::report::Event;
+
+/// Operations a sampled trace aims at.
+const SAMPLED_OPERATIONS: u64 = 1_000;
+
+#[derive(Debug)]
+struct Kept {
+    time_ns: u64,
+    block: BlockIndex,
+    kind: &'static str,
+    payload: Value,
+}
+
+#[derive(Debug)]
+pub(crate) struct Trace {
+    level: TraceLevel,
+    /// Sampled: operations whose hash has these bits clear.
+    mask: u64,
+    seed: u64,
+    max_events: usize,
+    kept: Vec<Kept>,
+    happened: u64,
+}
+
+impl Trace {
+    /// `operations`: how many the run has, warm-up included; the sampling rate is fixed by it.
+    pub(crate) fn new(level: TraceLevel, max_events: usize, operations: u64, seed: u64) -> Self {
+        let rate = (operations / SAMPLED_OPERATIONS).max(1).next_power_of_two();
+        Self { level, mask: rate - 1, seed: mix(seed), max_events, kept: Vec::new(), happened: 0 }
+    }
+
+    /// Whether an operation is told.
+    #[inline]
+    pub(crate) fn wants(&self, operation: u64) -> bool {
+        match self.level {
+            TraceLevel::None => false,
+            TraceLevel::Sampled => mix(operation ^ self.seed) & self.mask == 0,
+            TraceLevel::Full => true,
+        }
+    }
+
+    /// One operation in this many is told.
+    pub(crate) fn rate(&self) -> Option<u64> {
+        (self.level == TraceLevel::Sampled).then_some(self.mask + 1)
+    }
+
+    /// An event of a traced operation. The payload is built only if the event is kept.
+    pub(crate) fn emit(
+        &mut self,
+        time_ns: u64,
+        block: BlockIndex,
+        kind: &'static str,
+        payload: impl FnOnce() -> Value,
+    ) {
+        self.happened += 1;
+        if self.kept.len() < self.max_events {
+            self.kept.push(Kept { time_ns, block, kind, payload: payload() });
+        }
+    }
+
+    pub(crate) fn happened(&self) -> u64 {
+        self.happened
+    }
+
+    /// The events in order of time. Operations overlap, so the order of emission is not yet that.
+    pub(crate) fn into_events(mut self, block_id: impl Fn(BlockIndex) -> String) -> Vec<Event> {
+        self.kept.sort_by_key(|event| event.time_ns);
+        self.kept
+            .into_iter()
+            .enumerate()
+            .map(|(sequence, kept)| Event {
+                sequence: sequence as u32,
+                time_ns: kept.time_ns,
+                kind: kept.kind.to_owned(),
+                block_id: block_id(kept.block),
+                payload: kept.payload,
+            })
+            .collect()
+    }
+
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        // A payload is a small map: about 300 bytes with its keys.
+        (self.kept.len() * (size_of::<Kept>() + 300)) as u64
+    }
+}

@@ -1,0 +1,286 @@
+//! What an operation does, read from its template and its `parameters`:
+//!
+//! | parameter | values |
+//! |---|---|
+//! | `access` | `point`, `range`, `scan`; the template is then free text |
+//! | `table` | a table of the workload |
+//! | `rows` | rows of a range: a number, or `{"min": 1, "max": 100}` for a uniform draw |
+//! | `key` | a distribution of the config for this operation alone, or `previous`: the key of the operation before it in its transaction |
+//! | `key_column` | the key's name in the template |
+//! | `name` | the operation's name in the report |
+
+use serde_json::Value;
+
+use super::read::{DISTRIBUTIONS, wrong_parameter};
+use super::sql::{self, TemplateAccess};
+use super::{Distribution, Operation, OperationType, Table, Workload};
+use crate::design::nearest;
+use crate::design::reader::{Fields, child};
+use crate::design::{Code, Diagnostic};
+
+/// Most rows a stated range may have.
+const MAX_RANGE_ROWS: u64 = 1_000_000;
+const PARAMETERS: [&str; 6] = ["access", "table", "rows", "key", "key_column", "name"];
+
+/// One statement of a workload, understood.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Statement {
+    pub(crate) kind: OperationType,
+    pub(crate) table: usize,
+    pub(crate) access: Access,
+    pub(crate) key: KeyChoice,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    Point,
+    /// A number of rows from the chosen key on, drawn uniformly.
+    Range {
+        min_rows: u64,
+        max_rows: u64,
+    },
+    Scan,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum KeyChoice {
+    Drawn(Distribution),
+    /// The key of the statement before it in the same transaction.
+    Previous,
+}
+
+/// Understands the operation at position `index`; what it cannot is told in `found`.
+pub(crate) fn statement(
+    workload: &Workload,
+    tables: &[Table],
+    index: usize,
+    found: &mut Vec<Diagnostic>,
+) -> Option<Statement> {
+    let operation = &workload.operations[index];
+    let path = vec!["operations".to_owned(), index.to_string()];
+    let stated = Stated::read(operation, &path, found)?;
+    let reading = read_template(operation, &stated, &path, found)?;
+    let table_name = stated.table.as_deref().or(reading.as_ref().map(|reading| reading.table.as_str()));
+    let table = find_table(workload, tables, table_name, &path, found)?;
+    let access = access(operation, &stated, reading.as_ref(), &path, found)?;
+    let key = stated.key.unwrap_or(KeyChoice::Drawn(workload.config.distribution));
+    if key == KeyChoice::Previous && !follows_in_transaction(workload, index) {
+        found.push(operation_error(
+            Code::OperationMismatch,
+            child(&child(&path, "parameters"), "key"),
+            "\"previous\" needs an operation before it in the same transaction".to_owned(),
+        ));
+        return None;
+    }
+    Some(Statement { kind: operation.kind, table, access, key })
+}
+
+/// The name of an operation in the report: stated, or its kind and access.
+pub(crate) fn name_of(operation: &Operation, statement: &Statement) -> String {
+    let stated =
+        operation.parameters.as_ref().and_then(|parameters| parameters.get("name")).and_then(Value::as_str);
+    stated.map_or_else(
+        || {
+            let access = match (operation.kind, statement.access) {
+                (OperationType::Insert, _) | (_, Access::Point) => "",
+                (_, Access::Range { .. }) => " range",
+                (_, Access::Scan) => " scan",
+            };
+            format!("{}{access}", operation.kind.as_str())
+        },
+        str::to_owned,
+    )
+}
+
+/// The fields of `parameters` this reads. Others are values of the template and stay unread.
+struct Stated {
+    access: Option<TemplateAccess>,
+    table: Option<String>,
+    rows: Option<(u64, u64)>,
+    key: Option<KeyChoice>,
+    key_column: Option<String>,
+}
+
+impl Stated {
+    fn read(operation: &Operation, path: &[String], found: &mut Vec<Diagnostic>) -> Option<Self> {
+        let empty = Value::Object(serde_json::Map::new());
+        let parameters = operation.parameters.as_ref().unwrap_or(&empty);
+        let before = found.len();
+        let path = child(path, "parameters");
+        let fields = Fields::of(parameters, path.clone(), found)?;
+        if let Value::Object(object) = parameters {
+            for name in object.keys().filter(|name| !PARAMETERS.contains(&name.as_str())) {
+                if let Some(near) = nearest::nearest(name, PARAMETERS).filter(|near| near.len() > 3) {
+                    let message = format!("\"{name}\" is not read here: did you mean \"{near}\"?");
+                    found.push(wrong_parameter(child(&path, name), message));
+                }
+            }
+        }
+        let accesses = [
+            ("point", TemplateAccess::Point),
+            ("range", TemplateAccess::Range),
+            ("scan", TemplateAccess::Scan),
+        ];
+        let mut keys: Vec<(&'static str, KeyChoice)> =
+            DISTRIBUTIONS.iter().map(|(word, law)| (*word, KeyChoice::Drawn(*law))).collect();
+        keys.push(("previous", KeyChoice::Previous));
+        fields.optional_text("name", found);
+        let stated = Self {
+            access: fields.optional_choice("access", &accesses, found),
+            table: fields.optional_text("table", found).map(str::to_owned),
+            rows: fields.optional("rows").and_then(|value| read_rows(value, &path, found)),
+            key: fields.optional_choice("key", &keys, found),
+            key_column: fields.optional_text("key_column", found).map(str::to_owned),
+        };
+        (found.len() == before).then_some(stated)
+    }
+}
+
+fn read_rows(value: &Value, path: &[String], found: &mut Vec<Diagnostic>) -> Option<(u64, u64)> {
+    let path = child(path, "rows");
+    let (min, max) = if value.is_object() {
+        let fields = Fields::of(value, path.clone(), found)?;
+        fields.reject_unknown(&["min", "max"], found);
+        (fields.whole("min", found)?, fields.whole("max", found)?)
+    } else {
+        let rows = crate::design::reader::whole_number(value).and_then(|rows| u64::try_from(rows).ok());
+        let Some(rows) = rows else {
+            found.push(wrong_parameter(
+                path,
+                "\"rows\" must be a whole number, or an object with min and max".to_owned(),
+            ));
+            return None;
+        };
+        (rows, rows)
+    };
+    if min == 0 || max < min || max > MAX_RANGE_ROWS {
+        found.push(operation_error(
+            Code::ValueOutOfRange,
+            path,
+            format!("a range has 1 to {MAX_RANGE_ROWS} rows, and max is not below min"),
+        ));
+        return None;
+    }
+    Some((min, max))
+}
+
+/// The template's reading; `Some(None)` when the access is stated and the template is free text.
+fn read_template(
+    operation: &Operation,
+    stated: &Stated,
+    path: &[String],
+    found: &mut Vec<Diagnostic>,
+) -> Option<Option<sql::Reading>> {
+    let free_insert = operation.kind == OperationType::Insert && operation.template.trim().is_empty();
+    if stated.access.is_some() || free_insert {
+        return Some(None);
+    }
+    match sql::read(&operation.template, stated.key_column.as_deref()) {
+        Ok(reading) if reading.kind == operation.kind => Some(Some(reading)),
+        Ok(reading) => {
+            found.push(operation_error(
+                Code::OperationMismatch,
+                child(path, "template"),
+                format!("the type is {} but the template is {}", operation.kind.as_str(), reading.kind.as_str()),
+            ));
+            None
+        }
+        Err(reason) => {
+            found.push(operation_error(
+                Code::UnknownAccess,
+                child(path, "template"),
+                format!(
+                    "the template of this {} is not understood: {reason}. A template such as \"SELECT * FROM main WHERE \
+                     id = ?\" is; or state parameters.access",
+                    operation.kind.as_str()
+                ),
+            ));
+            None
+        }
+    }
+}
+
+fn find_table(
+    workload: &Workload,
+    tables: &[Table],
+    name: Option<&str>,
+    path: &[String],
+    found: &mut Vec<Diagnostic>,
+) -> Option<usize> {
+    // A workload without declared tables has one, and every template means it.
+    if workload.tables.is_empty() {
+        return Some(0);
+    }
+    let Some(name) = name else {
+        if tables.len() == 1 {
+            return Some(0);
+        }
+        found.push(operation_error(
+            Code::UnknownTable,
+            path.to_vec(),
+            "the workload has several tables: name one in parameters.table".to_owned(),
+        ));
+        return None;
+    };
+    let position = tables.iter().position(|table| table.name.eq_ignore_ascii_case(name));
+    if position.is_none() {
+        let hint = nearest::suggestion(name, tables.iter().map(|table| table.name.as_str()));
+        found.push(operation_error(
+            Code::UnknownTable,
+            path.to_vec(),
+            format!("the workload has no table \"{name}\": {hint}"),
+        ));
+    }
+    position
+}
+
+fn access(
+    operation: &Operation,
+    stated: &Stated,
+    reading: Option<&sql::Reading>,
+    path: &[String],
+    found: &mut Vec<Diagnostic>,
+) -> Option<Access> {
+    if operation.kind == OperationType::Insert {
+        return Some(Access::Point);
+    }
+    match stated.access.or(reading.map(|reading| reading.access))? {
+        TemplateAccess::Point => Some(Access::Point),
+        TemplateAccess::Scan if operation.kind == OperationType::Delete => {
+            found.push(operation_error(
+                Code::OperationMismatch,
+                path.to_vec(),
+                "a DELETE without a condition would empty the table for the rest of the run: give it a key or a range"
+                    .to_owned(),
+            ));
+            None
+        }
+        TemplateAccess::Scan => Some(Access::Scan),
+        TemplateAccess::Range => {
+            let limit = reading.and_then(|reading| reading.rows).map(|rows| (rows, rows));
+            let rows = stated.rows.or(limit.filter(|(rows, _)| (1..=MAX_RANGE_ROWS).contains(rows)));
+            if rows.is_none() {
+                found.push(operation_error(
+                    Code::UnknownAccess,
+                    path.to_vec(),
+                    format!(
+                        "how many rows the range has is not stated: give a LIMIT from 1 to {MAX_RANGE_ROWS}, or parameters.rows \
+                         such as 10 or {{\"min\": 1, \"max\": 100}}"
+                    ),
+                ));
+            }
+            rows.map(|(min_rows, max_rows)| Access::Range { min_rows, max_rows })
+        }
+    }
+}
+
+/// Whether an earlier operation shares this one's named transaction.
+fn follows_in_transaction(workload: &Workload, index: usize) -> bool {
+    let transaction = &workload.operations[index].transaction;
+    transaction.is_some()
+        && workload.operations[..index].iter().any(|earlier| earlier.transaction == *transaction)
+}
+
+fn operation_error(code: Code, path: Vec<String>, message: String) -> Diagnostic {
+    Diagnostic { path, ..Diagnostic::error(code, &[], message) }
+}

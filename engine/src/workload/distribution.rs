@@ -1,0 +1,191 @@
+//! How an operation chooses its key: the record number, in order of arrival, that it asks for.
+
+use super::permutation::Permutation;
+use super::zipf::{YcsbZipf, Zipf, ycsb_hash};
+use super::{Config, Distribution, defaults};
+use crate::prng::{Rng, Stream};
+
+/// Draws of a growing YCSB key space that miss the records present are repeated, as YCSB does.
+const MAX_REDRAWS: u32 = 64;
+
+/// A key choice, ready to draw.
+#[derive(Debug, Clone)]
+pub(crate) enum KeyDraw {
+    Uniform,
+    /// Popularity by exact Zipf over the loaded records; the hot ones lie anywhere among them.
+    Zipfian { zipf: Zipf, scatter: Permutation },
+    /// The first loaded records are the hot ones.
+    ZipfianYcsb(YcsbZipf),
+    ScrambledZipfianYcsb(YcsbZipf),
+    /// Exact Zipf over age: the newest record is the hottest.
+    Latest(Zipf),
+    /// `hot` records, anywhere among the loaded, take `hot_operations` of the draws; both parts are uniform inside.
+    Hotspot { hot: u64, loaded: u64, hot_operations: f64, scatter: Permutation },
+    /// One after the other, from the first again after the last.
+    Sequential,
+}
+
+impl KeyDraw {
+    /// `loaded`: records before the run; `expected_inserts`: records the run is going to add.
+    pub(crate) fn new(
+        law: Distribution,
+        config: &Config,
+        loaded: u64,
+        expected_inserts: u64,
+        stream: Stream,
+    ) -> Self {
+        // A table that starts empty gets its popularity over what it will hold.
+        let population = if loaded > 0 { loaded } else { expected_inserts }.max(1);
+        let theta = config.zipfian_theta.unwrap_or(defaults::ZIPFIAN_THETA);
+        match law {
+            Distribution::Uniform => Self::Uniform,
+            Distribution::Zipfian => Self::Zipfian {
+                zipf: Zipf::new(population, theta),
+                scatter: Permutation::new(population, stream),
+            },
+            // YCSB sizes this key space for twice the inserts it expects.
+            Distribution::ZipfianYcsb => {
+                Self::ZipfianYcsb(YcsbZipf::new((population + 2 * expected_inserts).max(2), theta))
+            }
+            Distribution::ScrambledZipfianYcsb => Self::ScrambledZipfianYcsb(YcsbZipf::scrambled()),
+            Distribution::Latest => Self::Latest(Zipf::new(population, theta)),
+            Distribution::Hotspot => {
+                let data = config.hotspot_data_fraction.unwrap_or(defaults::HOTSPOT_DATA_FRACTION);
+                let hot = (libm::ceil(data * population as f64) as u64).clamp(1, population);
+                Self::Hotspot {
+                    hot,
+                    loaded: population,
+                    hot_operations: config
+                        .hotspot_operation_fraction
+                        .unwrap_or(defaults::HOTSPOT_OPERATION_FRACTION),
+                    scatter: Permutation::new(population, stream),
+                }
+            }
+            Distribution::Sequential => Self::Sequential,
+        }
+    }
+
+    /// A record below `present`, the number of records so far. `operation` counts operations from 0.
+    #[inline]
+    pub(crate) fn draw(&self, rng: &mut Rng, present: u64, operation: u64) -> u64 {
+        if present == 0 {
+            return 0;
+        }
+        let record = match self {
+            Self::Uniform => rng.below(present),
+            Self::Zipfian { zipf, scatter } => scatter.forward(zipf.draw(rng)),
+            Self::ZipfianYcsb(zipf) => {
+                let mut record = zipf.draw(rng);
+                for _ in 0..MAX_REDRAWS {
+                    if record < present {
+                        break;
+                    }
+                    record = zipf.draw(rng);
+                }
+                record
+            }
+            Self::ScrambledZipfianYcsb(zipf) => ycsb_hash(zipf.draw(rng)) % present,
+            Self::Latest(zipf) => return (present - 1).saturating_sub(zipf.draw(rng)),
+            Self::Hotspot { hot, loaded, hot_operations, scatter } => {
+                let is_hot = *hot == *loaded || rng.unit() < *hot_operations;
+                let place = if is_hot { rng.below(*hot) } else { hot + rng.below(loaded - hot) };
+                scatter.forward(place)
+            }
+            Self::Sequential => operation % present,
+        };
+        if record < present { record } else { record % present }
+    }
+
+    /// Bytes of its tables.
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        match self {
+            Self::Zipfian { .. } | Self::Latest(_) => 8 << 14,
+            _ => 0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workload::{presets, zipf::zeta};
+
+    fn counts(law: Distribution, change: impl FnOnce(&mut Config), records: u64, draws: u64) -> Vec<u32> {
+        let mut config = presets::ycsb_c().config;
+        change(&mut config);
+        let draw = KeyDraw::new(law, &config, records, 0, Stream::new(1, "scatter"));
+        let mut counts = vec![0u32; records as usize];
+        let stream = Stream::new(1, "keys");
+        for operation in 0..draws {
+            counts[draw.draw(&mut stream.at(operation), records, operation) as usize] += 1;
+        }
+        counts
+    }
+
+    fn top_mass(mut counts: Vec<u32>, part: usize) -> f64 {
+        let total: u32 = counts.iter().sum();
+        counts.sort_unstable_by_key(|count| std::cmp::Reverse(*count));
+        f64::from(counts[..counts.len() / part].iter().sum::<u32>()) / f64::from(total)
+    }
+
+    #[test]
+    fn uniform_is_flat_and_sequential_is_even() {
+        let uniform = counts(Distribution::Uniform, |_| {}, 100, 1_000_000);
+        assert!(uniform.iter().all(|count| (9_600..10_400).contains(count)));
+        let sequential = counts(Distribution::Sequential, |_| {}, 100, 1_000);
+        assert!(sequential.iter().all(|count| *count == 10));
+    }
+
+    #[test]
+    fn zipfian_hot_keys_are_scattered_and_have_the_mass_of_the_law() {
+        let counts = counts(Distribution::Zipfian, |_| {}, 10_000, 1_000_000);
+        let expected = zeta(100, 0.99) / zeta(10_000, 0.99);
+        assert!((top_mass(counts.clone(), 100) - expected).abs() < 0.003);
+        let first_half: u32 = counts[..5_000].iter().sum();
+        let all: u32 = counts.iter().sum();
+        // One hot key alone has a tenth of the mass, so "scattered" leaves wide room.
+        assert!((0.2..0.8).contains(&(f64::from(first_half) / f64::from(all))));
+    }
+
+    #[test]
+    fn latest_prefers_the_newest() {
+        let counts = counts(Distribution::Latest, |_| {}, 10_000, 1_000_000);
+        let newest: u32 = counts[9_900..].iter().sum();
+        let expected = zeta(100, 0.99) / zeta(10_000, 0.99);
+        assert!((f64::from(newest) / 1e6 - expected).abs() < 0.003);
+    }
+
+    #[test]
+    fn hotspot_keeps_both_fractions() {
+        let change = |config: &mut Config| {
+            config.hotspot_data_fraction = Some(0.1);
+            config.hotspot_operation_fraction = Some(0.7);
+        };
+        let counts = counts(Distribution::Hotspot, change, 1_000, 1_000_000);
+        assert!((top_mass(counts, 10) - 0.7).abs() < 0.003);
+    }
+
+    #[test]
+    fn no_law_leaves_the_records_present() {
+        for law in [
+            Distribution::Uniform,
+            Distribution::Zipfian,
+            Distribution::ZipfianYcsb,
+            Distribution::ScrambledZipfianYcsb,
+            Distribution::Latest,
+            Distribution::Hotspot,
+            Distribution::Sequential,
+        ] {
+            for (loaded, inserts) in [(0u64, 10u64), (1, 0), (5, 100)] {
+                let config = presets::ycsb_c().config;
+                let draw = KeyDraw::new(law, &config, loaded, inserts, Stream::new(1, "scatter"));
+                for operation in 0..200 {
+                    let mut rng = Stream::new(2, "keys").at(operation);
+                    for present in [0, 1, 3, loaded + inserts] {
+                        assert!(draw.draw(&mut rng, present, operation) < present.max(1), "{law:?}");
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! One state of a design's canvas. Append-only.
+
+use sea_orm::entity::prelude::*;
+
+#[sea_orm::model]
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[sea_orm(table_name = "design_versions")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: Uuid,
+    pub design_id: Uuid,
+    /// 1, 2, 3 … within the design.
+    pub version_number: i32,
+    #[sea_orm(column_type = "JsonBinary")]
+    pub canvas_state: Json,
+    pub commit_message: Option<String>,
+    pub author_id: Option<Uuid>,
+    pub created_at: DateTimeUtc,
+}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,320 @@
+//! Simulation jobs as workers drive them. Every write compares (id, RUNNING, attempt) before it sets anything, so that a
+//! worker that lost its job, or was handed the same job twice, changes nothing.
+//!
+//! Leases are written and judged by the clock of the database: a worker whose own clock is wrong neither loses its jobs nor
+//! takes others'.
+
+use std::time::Duration;
+
+use sea_orm::{
+    DatabaseConnection, DbBackend, QueryOrder, QuerySelect, UpdateMany,
+    entity::prelude::*,
+    sea_query::{Condition, Expr, ExprTrait},
+};
+use serde_json::json;
+
+use super::{
+    begin,
+    jobs::{self, Line},
+    results::{self, NewRun},
+};
+use crate::{
+    StoreError,
+    simulation_job::{Column, Entity, Model},
+    status::{FailureCode, JobStatus},
+    time,
+};
+
+/// Attempts that may end in an internal fault before the job is given up.
+pub const MAX_FAULTS: i32 = 3;
+/// Workers that may vanish under a job before it is given up: it is likely what kills them.
+pub const MAX_WORKERS_LOST: i32 = 10;
+
+/// What an attempt to start a job found.
+#[derive(Clone, Debug)]
+pub enum Claim {
+    /// The job is now RUNNING under the claimer's lease.
+    Started(Model),
+    /// Nothing changed: it runs already, or has ended.
+    NotQueued(Model),
+    Missing,
+}
+
+/// What became of a lease that was to be extended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lease {
+    Held {
+        cancel_requested: bool,
+    },
+    /// The job went on without this worker.
+    Lost,
+}
+
+/// Why a job ended without a result. The message is shown to the user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    pub code: FailureCode,
+    pub message: String,
+}
+
+/// Why a running job goes back to the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Requeue {
+    /// The worker is shutting down; the attempt counts against nobody.
+    HandedBack,
+    /// Something of ours broke.
+    Fault,
+    /// The lease ran out: the worker is believed dead. Applies only if it did run out.
+    WorkerLost,
+}
+
+/// Starts a QUEUED job: RUNNING, the next attempt, a lease for `worker`, and a RUNNING run row.
+pub async fn claim(
+    db: &DatabaseConnection,
+    id: Uuid,
+    worker: &str,
+    lease: Duration,
+) -> Result<Claim, StoreError> {
+    let tx = begin(db).await?;
+    let until = clock(db, lease);
+    let started = jobs::update(
+        &tx,
+        Condition::all().add(Column::Id.eq(id)).add(Column::Status.eq(JobStatus::Queued)),
+        |job| {
+            job.col_expr(Column::Status, Expr::value(JobStatus::Running))
+                .col_expr(Column::Attempt, Expr::col(Column::Attempt).add(1))
+                .col_expr(Column::Worker, Expr::value(worker))
+                .col_expr(Column::LeaseExpiresAt, until)
+                .col_expr(Column::Progress, Expr::value(0.0))
+                .col_expr(Column::StartedAt, Expr::col(Column::StartedAt).if_null(Expr::value(time::now())))
+        },
+        |job| {
+            Line::info(format!("attempt {} started on {worker}", job.attempt))
+                .with(json!({ "attempt": job.attempt, "worker": worker }))
+        },
+    )
+    .await?;
+    let claim = match started {
+        Some(job) => {
+            results::start(&tx, &job).await?;
+            Claim::Started(job)
+        }
+        None => match jobs::find(&tx, id).await? {
+            Some(job) => Claim::NotQueued(job),
+            None => Claim::Missing,
+        },
+    };
+    tx.commit().await?;
+    Ok(claim)
+}
+
+/// Extends the lease of a running attempt, and learns whether its user asked to cancel.
+pub async fn renew_lease(
+    db: &DatabaseConnection,
+    id: Uuid,
+    attempt: i32,
+    lease: Duration,
+) -> Result<Lease, StoreError> {
+    let renewed = Entity::update_many()
+        .filter(running(id, attempt))
+        .col_expr(Column::LeaseExpiresAt, clock(db, lease))
+        .exec_with_returning(db)
+        .await?;
+    Ok(match renewed.first() {
+        Some(job) => Lease::Held { cancel_requested: job.cancel_requested },
+        None => Lease::Lost,
+    })
+}
+
+/// Records how far a running attempt is, from 0 to 1; None when the attempt is over.
+pub async fn progress(
+    db: &DatabaseConnection,
+    id: Uuid,
+    attempt: i32,
+    progress: f64,
+) -> Result<Option<Model>, StoreError> {
+    jobs::touch(db, running(id, attempt), |job| job.col_expr(Column::Progress, Expr::value(progress))).await
+}
+
+/// Commits the result of an attempt in one transaction: run row, series, events, job COMPLETED. None, and nothing stored,
+/// when the attempt is over.
+pub async fn complete(
+    db: &DatabaseConnection,
+    id: Uuid,
+    attempt: i32,
+    run: &NewRun,
+) -> Result<Option<Model>, StoreError> {
+    let tx = begin(db).await?;
+    let job = jobs::update(
+        &tx,
+        running(id, attempt),
+        |job| ended(job, JobStatus::Completed).col_expr(Column::Progress, Expr::value(1.0)),
+        |job| {
+            let seconds = elapsed_seconds(job);
+            Line::info(format!("finished in {seconds:.3} s"))
+                .with(json!({ "attempt": job.attempt, "seconds": seconds }))
+        },
+    )
+    .await?;
+    if job.is_some() {
+        results::complete(&tx, id, run).await?;
+    }
+    tx.commit().await?;
+    Ok(job)
+}
+
+/// Ends a running attempt and its job as FAILED, or as TIMED_OUT when the failure is its timeout. None when the attempt is
+/// over.
+pub async fn fail(
+    db: &DatabaseConnection,
+    id: Uuid,
+    attempt: i32,
+    failure: &Failure,
+) -> Result<Option<Model>, StoreError> {
+    end(db, running(id, attempt), failure).await
+}
+
+/// Ends a running attempt and its job as CANCELED. None when the attempt is over.
+pub async fn cancel(db: &DatabaseConnection, id: Uuid, attempt: i32) -> Result<Option<Model>, StoreError> {
+    let tx = begin(db).await?;
+    let job = jobs::update(
+        &tx,
+        running(id, attempt),
+        |job| ended(job, JobStatus::Canceled),
+        |_| Line::info("canceled"),
+    )
+    .await?;
+    if job.is_some() {
+        results::abandon(&tx, id).await?;
+    }
+    tx.commit().await?;
+    Ok(job)
+}
+
+/// Sends a running job back to QUEUED, or ends it as FAILED when `why` has happened too often, or as CANCELED when its user
+/// asked for that. None when the attempt is over, or its lease is good after all.
+pub async fn requeue(
+    db: &DatabaseConnection,
+    id: Uuid,
+    attempt: i32,
+    why: Requeue,
+) -> Result<Option<Model>, StoreError> {
+    let mut guard = running(id, attempt);
+    if why == Requeue::WorkerLost {
+        guard = guard.add(lease_over(db));
+    }
+    let Some(job) = Entity::find().filter(guard.clone()).one(db).await? else { return Ok(None) };
+    // The counters move only with the status, which the guard pins, so what was read still holds when the guard does.
+    let (faults, workers_lost) = match why {
+        Requeue::HandedBack => (job.faults, job.workers_lost),
+        Requeue::Fault => (job.faults + 1, job.workers_lost),
+        Requeue::WorkerLost => (job.faults, job.workers_lost + 1),
+    };
+    if job.cancel_requested {
+        return cancel(db, id, attempt).await;
+    }
+    if faults >= MAX_FAULTS {
+        let message = format!("the simulation failed {faults} times for a reason of the server's own");
+        return end(db, guard, &Failure { code: FailureCode::Internal, message }).await;
+    }
+    if workers_lost >= MAX_WORKERS_LOST {
+        let message = format!("{workers_lost} workers were lost while they ran this simulation");
+        return end(db, guard, &Failure { code: FailureCode::WorkerLost, message }).await;
+    }
+    let line = match why {
+        Requeue::HandedBack => Line::info("handed back by a worker that is shutting down"),
+        Requeue::Fault => Line::warn("the attempt met an internal fault; it will be repeated"),
+        Requeue::WorkerLost => Line::warn("the worker was lost; the attempt will be repeated"),
+    };
+    let tx = begin(db).await?;
+    let job = jobs::update(
+        &tx,
+        guard,
+        |job| {
+            job.col_expr(Column::Status, Expr::value(JobStatus::Queued))
+                .col_expr(Column::Faults, Expr::value(faults))
+                .col_expr(Column::WorkersLost, Expr::value(workers_lost))
+                .col_expr(Column::Worker, Expr::value(None::<String>))
+                .col_expr(Column::LeaseExpiresAt, Expr::value(None::<DateTimeUtc>))
+                .col_expr(Column::Progress, Expr::value(0.0))
+        },
+        |job| line.with(json!({ "attempt": job.attempt })),
+    )
+    .await?;
+    tx.commit().await?;
+    Ok(job)
+}
+
+/// Running jobs whose lease has run out, the longest-lost first, `limit` at most.
+pub async fn expired_leases(db: &DatabaseConnection, limit: u64) -> Result<Vec<Model>, StoreError> {
+    Ok(Entity::find()
+        .filter(Column::Status.eq(JobStatus::Running))
+        .filter(lease_over(db))
+        .order_by_asc(Column::LeaseExpiresAt)
+        .limit(limit)
+        .all(db)
+        .await?)
+}
+
+async fn end(
+    db: &DatabaseConnection,
+    guard: Condition,
+    failure: &Failure,
+) -> Result<Option<Model>, StoreError> {
+    let status = match failure.code {
+        FailureCode::Timeout => JobStatus::TimedOut,
+        _ => JobStatus::Failed,
+    };
+    let tx = begin(db).await?;
+    let job = jobs::update(
+        &tx,
+        guard,
+        |job| {
+            ended(job, status)
+                .col_expr(Column::FailureCode, Expr::value(failure.code))
+                .col_expr(Column::FailureMessage, Expr::value(failure.message.as_str()))
+        },
+        |job| {
+            Line::error(format!("failed: {}", failure.message))
+                .with(json!({ "attempt": job.attempt, "code": failure.code }))
+        },
+    )
+    .await?;
+    if let Some(job) = &job {
+        results::abandon(&tx, job.id).await?;
+    }
+    tx.commit().await?;
+    Ok(job)
+}
+
+fn running(id: Uuid, attempt: i32) -> Condition {
+    Condition::all()
+        .add(Column::Id.eq(id))
+        .add(Column::Status.eq(JobStatus::Running))
+        .add(Column::Attempt.eq(attempt))
+}
+
+fn ended(job: UpdateMany<Entity>, status: JobStatus) -> UpdateMany<Entity> {
+    job.col_expr(Column::Status, Expr::value(status))
+        .col_expr(Column::LeaseExpiresAt, Expr::value(None::<DateTimeUtc>))
+        .col_expr(Column::FinishedAt, Expr::value(time::now()))
+}
+
+fn elapsed_seconds(job: &Model) -> f64 {
+    let elapsed = job.finished_at.zip(job.started_at).map(|(end, start)| end - start).unwrap_or_default();
+    elapsed.num_milliseconds() as f64 / 1000.0
+}
+
+fn lease_over(db: &DatabaseConnection) -> Expr {
+    Expr::col(Column::LeaseExpiresAt).lte(clock(db, Duration::ZERO))
+}
+
+/// The database's own time, `ahead` of now.
+fn clock(db: &DatabaseConnection, ahead: Duration) -> Expr {
+    let seconds = ahead.as_secs_f64();
+    Expr::cust(match db.get_database_backend() {
+        DbBackend::Postgres => format!("clock_timestamp() + {seconds:.3} * interval '1 second'"),
+        // The form in which a bound time is stored, so that the texts compare as times.
+        _ => format!("strftime('%Y-%m-%dT%H:%M:%f+00:00', 'now', '+{seconds:.3} seconds')"),
+    })
+}

@@ -1,0 +1,30 @@
+//! Finders and writes, one file a noun.
+
+pub mod attempts;
+pub mod designs;
+pub mod idempotency;
+pub mod jobs;
+pub mod page;
+pub mod results;
+pub mod runs;
+pub mod templates;
+pub mod users;
+pub mod workloads;
+
+use sea_orm::{
+    DatabaseConnection, DatabaseTransaction, SqliteTransactionMode, TransactionOptions, TransactionTrait,
+};
+
+pub use sea_orm::ConnectionTrait as Connection;
+
+use crate::StoreError;
+
+/// Begins a transaction that will write. On SQLite it takes the write lock at once: a transaction that reads first and
+/// writes later would be refused when another one wrote in between, without waiting.
+pub async fn begin(db: &DatabaseConnection) -> Result<DatabaseTransaction, StoreError> {
+    let options = TransactionOptions {
+        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+        ..Default::default()
+    };
+    Ok(db.begin_with_options(options).await?)
+}

@@ -1,0 +1,66 @@
+//! Databases of their own for tests.
+
+use std::{
+    path::PathBuf,
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+use migration::{Migrator, MigratorTrait};
+use sea_orm::{ConnectionTrait, DatabaseConnection};
+use uuid::Uuid;
+
+use crate::connect::connect;
+
+/// A migrated, empty database that nobody else uses.
+pub struct TestDatabase {
+    pub db: DatabaseConnection,
+    /// Opens the same database again, from this process or another.
+    pub url: String,
+    /// `sqlite` or `postgres`, for messages.
+    pub kind: &'static str,
+    file: Option<PathBuf>,
+}
+
+impl TestDatabase {
+    /// One of each kind: SQLite always, PostgreSQL when `TEST_DATABASE_URL` names a server.
+    pub async fn all() -> Vec<Self> {
+        let mut databases = vec![Self::sqlite().await];
+        databases.extend(Self::postgres().await);
+        databases
+    }
+
+    /// A SQLite file in the folder for temporary files, gone when the value is dropped.
+    pub async fn sqlite() -> Self {
+        let file = std::env::temp_dir().join(format!("simulator-test-{}.sqlite", Uuid::new_v4()));
+        let url = format!("sqlite://{}", file.display());
+        Self::migrated(url, "sqlite", Some(file)).await
+    }
+
+    /// A database on the server of `TEST_DATABASE_URL`, which goes with its server; none when the variable is not set.
+    pub async fn postgres() -> Option<Self> {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let server = std::env::var("TEST_DATABASE_URL").ok()?;
+        let name = format!("test_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let admin = connect(&server, 1).await.expect("TEST_DATABASE_URL names a server that answers");
+        admin.execute_unprepared(&format!("CREATE DATABASE {name}")).await.expect("may create databases");
+        let (base, _) = server.rsplit_once('/').expect("TEST_DATABASE_URL ends in a database name");
+        Some(Self::migrated(format!("{base}/{name}"), "postgres", None).await)
+    }
+
+    async fn migrated(url: String, kind: &'static str, file: Option<PathBuf>) -> Self {
+        let db = connect(&url, 8).await.expect("a test database opens");
+        Migrator::up(&db, None).await.expect("the migrations apply to an empty database");
+        Self { db, url, kind, file }
+    }
+}
+
+impl Drop for TestDatabase {
+    fn drop(&mut self) {
+        if let Some(file) = &self.file {
+            for suffix in ["", "-wal", "-shm"] {
+                // A file that was never made needs no removal.
+                let _ = std::fs::remove_file(format!("{}{suffix}", file.display()));
+            }
+        }
+    }
+}

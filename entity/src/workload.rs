@@ -1,0 +1,30 @@
+//! What clients ask of a design: tables, operations and how they arrive.
+
+use sea_orm::entity::prelude::*;
+
+#[sea_orm::model]
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[sea_orm(table_name = "workloads")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: Uuid,
+    /// None for the built-in templates.
+    pub user_id: Option<Uuid>,
+    /// Name of a built-in template in code and URLs; none for users' workloads.
+    pub slug: Option<String>,
+    pub name: String,
+    pub description: Option<String>,
+    /// `operations`, `tables` and `config` are the three parts of the engine's workload document.
+    #[sea_orm(column_type = "JsonBinary")]
+    pub operations: Json,
+    #[sea_orm(column_type = "JsonBinary")]
+    pub tables: Json,
+    #[sea_orm(column_type = "JsonBinary")]
+    pub config: Json,
+    pub is_template: bool,
+    pub created_at: DateTimeUtc,
+    pub updated_at: DateTimeUtc,
+    pub deleted_at: Option<DateTimeUtc>,
+}
+
+impl ActiveModelBehavior for ActiveModel {}

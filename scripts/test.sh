@@ -1,0 +1,97 @@
+#!/usr/bin/env bash
+# The one test command. Installs what is missing by package name, starts a PostgreSQL and a Redis of its own on free
+# ports, checks format and lints, runs every test in both modes, and then the product itself end to end.
+# It leaves nothing behind, however it ends, and exits with a status other than 0 when anything fails.
+set -Eeuo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+WORK="$(mktemp -d)"
+chmod 755 "$WORK"   # the user who runs PostgreSQL must get through
+SERVER_PID="" REDIS_PID=""
+
+say() { printf '\n== %s (%d s)\n' "$*" "$SECONDS"; }
+
+clean_up() {
+  status=$?
+  trap - EXIT INT TERM HUP
+  if [ -n "$SERVER_PID" ]; then stop "$SERVER_PID" INT; fi   # PostgreSQL's word for a fast shutdown
+  if [ -n "$REDIS_PID" ]; then stop "$REDIS_PID" TERM; fi
+  if [ "$status" -ne 0 ]; then
+    echo "== failed with status $status after $SECONDS s" >&2
+  fi
+  rm -rf "$WORK"
+  exit "$status"
+}
+trap clean_up EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+
+stop() {
+  kill -s "$2" "$1" 2>/dev/null || return 0
+  for _ in $(seq 100); do
+    kill -0 "$1" 2>/dev/null || return 0
+    sleep 0.1
+  done
+  kill -s KILL "$1" 2>/dev/null || true
+}
+
+source scripts/packages.sh
+source scripts/ports.sh
+
+say "packages"
+install_packages
+
+# Servers run in sessions of their own: Ctrl-C must reach this script first, which then stops them in order.
+start_postgres() {
+  local bin user=() port="$1" data="$WORK/postgres"
+  bin="$(postgres_folder)"
+  mkdir "$data"
+  if [ "$(id -u)" -eq 0 ]; then
+    # PostgreSQL refuses to run as root.
+    chown postgres "$data"
+    user=(setpriv --reuid=postgres --regid=postgres --init-groups)
+  fi
+  "${user[@]}" "$bin/initdb" --pgdata="$data" --username=postgres --auth=trust --encoding=UTF8 --locale=C --no-sync >"$WORK/initdb.log"
+  # Data that goes with the test run need not survive a crash.
+  setsid "${user[@]}" "$bin/postgres" -D "$data" -p "$port" -c listen_addresses=127.0.0.1 -c unix_socket_directories="$data" \
+    -c max_connections=400 -c fsync=off -c synchronous_commit=off -c full_page_writes=off >"$WORK/postgres.log" 2>&1 &
+  SERVER_PID=$!
+  await_port "$port" "$SERVER_PID" || { cat "$WORK/postgres.log" >&2; return 1; }
+  until "$bin/pg_isready" --quiet --host=127.0.0.1 --port="$port"; do
+    kill -0 "$SERVER_PID" || { cat "$WORK/postgres.log" >&2; return 1; }
+    sleep 0.1
+  done
+}
+
+start_redis() {
+  mkdir "$WORK/redis"
+  setsid redis-server --bind 127.0.0.1 --port "$1" --dir "$WORK/redis" --save '' --appendonly no >"$WORK/redis.log" 2>&1 &
+  REDIS_PID=$!
+  await_port "$1" "$REDIS_PID" || { cat "$WORK/redis.log" >&2; return 1; }
+}
+
+say "PostgreSQL and Redis"
+postgres_port="$(free_port)"
+start_postgres "$postgres_port"
+redis_port="$(free_port)"
+start_redis "$redis_port"
+export TEST_DATABASE_URL="postgres://postgres@127.0.0.1:$postgres_port/postgres"
+export TEST_REDIS_URL="redis://127.0.0.1:$redis_port"
+
+say "format"
+cargo fmt --all --check
+
+say "lints"
+cargo clippy --workspace --all-targets --locked -- -D warnings
+
+say "tests"
+cargo test --workspace --locked
+
+say "docker-compose.yml"
+check_compose
+
+say "end to end"
+cargo build --workspace --bins --locked
+scripts/e2e.sh "$WORK"
+
+say "all is well"

@@ -1,0 +1,200 @@
+//! A running attempt of a simulation: the engine on a thread of its own, and beside it everything that keeps the attempt
+//! honest: heartbeats, deadline, progress, and the ears for those who want it to stop.
+
+use std::{future::pending, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use engine::{Control, Options, Plan, SimulateError, StopCause, Workload};
+use entity::{
+    simulation_job,
+    store::{
+        attempts::{self, Lease},
+        jobs,
+        results::NewRun,
+    },
+};
+use futures_util::{Stream, StreamExt};
+use tokio::{sync::watch, time};
+
+use crate::{bus::Notice, executor::Executor, queue::Delivery, result};
+
+/// Why an attempt was told to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stop {
+    Deadline,
+    Canceled,
+    /// This process is shutting down.
+    HandBack,
+    /// The job went on without this worker.
+    Lost,
+}
+
+/// How an attempt ended.
+pub(crate) enum Ended {
+    Report(Box<NewRun>),
+    Failed(SimulateError),
+    /// The engine obeyed, or was given up when it did not.
+    Stopped(Stop),
+    Panicked,
+}
+
+/// The least progress that is worth an update.
+const STEP: f64 = 0.001;
+
+pub(crate) struct Attempt<'a> {
+    pub executor: &'a Executor,
+    pub delivery: &'a Delivery,
+    pub job: &'a simulation_job::Model,
+    control: Arc<Control>,
+    stop: watch::Sender<Option<Stop>>,
+}
+
+impl<'a> Attempt<'a> {
+    pub fn new(executor: &'a Executor, delivery: &'a Delivery, job: &'a simulation_job::Model) -> Self {
+        Self { executor, delivery, job, control: Arc::default(), stop: watch::Sender::new(None) }
+    }
+
+    /// Runs the simulation to its end, whichever that is. `notices` were subscribed to before the job was claimed, so that no
+    /// request to cancel falls between.
+    pub async fn run(
+        &self,
+        plan: Plan,
+        workload: Workload,
+        options: Options,
+        notices: impl Stream<Item = Notice> + Unpin,
+    ) -> Ended {
+        let (engine, control) = (self.executor.engine.clone(), self.control.clone());
+        let span = tracing::Span::current();
+        let thread = tokio::task::spawn_blocking(move || {
+            let _entered = span.entered();
+            let simulate = || engine(&plan, &workload, &options, &control).map(result::new_run);
+            std::panic::catch_unwind(AssertUnwindSafe(simulate))
+        });
+        let watchers = async {
+            tokio::join!(
+                self.watch_deadline(),
+                self.keep_leases(),
+                self.tell_progress(),
+                self.hear_cancel(notices),
+                self.hear_shutdown(),
+            );
+            pending::<()>().await
+        };
+        tokio::select! {
+            result = thread => match result {
+                Ok(Ok(Ok(run))) => Ended::Report(Box::new(run)),
+                Ok(Ok(Err(SimulateError::Stopped(StopCause::Deadline | StopCause::Canceled)))) => {
+                    // Nobody else can have stopped it, so a reason stands.
+                    Ended::Stopped((*self.stop.borrow()).unwrap_or(Stop::Canceled))
+                }
+                Ok(Ok(Err(error))) => Ended::Failed(error),
+                Ok(Err(_)) | Err(_) => Ended::Panicked,
+            },
+            stop = self.overrun() => {
+                tracing::error!(?stop, "the engine does not stop; its thread is given up");
+                Ended::Stopped(stop)
+            }
+            () = watchers => unreachable!("the watchers end in pending()"),
+        }
+    }
+
+    /// Tells the engine to stop; the first reason counts.
+    fn stop(&self, why: Stop) {
+        let first = self.stop.send_if_modified(|stop| {
+            let first = stop.is_none();
+            stop.get_or_insert(why);
+            first
+        });
+        if first {
+            self.control.stop(match why {
+                Stop::Deadline => StopCause::Deadline,
+                Stop::Canceled | Stop::HandBack | Stop::Lost => StopCause::Canceled,
+            });
+        }
+    }
+
+    /// Ends when the engine was told to stop and has not for a while.
+    async fn overrun(&self) -> Stop {
+        let mut stop = self.stop.subscribe();
+        let why = match stop.wait_for(Option::is_some).await {
+            Ok(why) => *why,
+            // The sender is a field of self.
+            Err(_) => None,
+        };
+        let Some(why) = why else { return pending().await };
+        time::sleep(self.executor.timing.overrun).await;
+        why
+    }
+
+    async fn watch_deadline(&self) {
+        let seconds = u64::try_from(self.job.timeout_seconds).unwrap_or_default();
+        time::sleep(Duration::from_secs(seconds)).await;
+        self.stop(Stop::Deadline);
+    }
+
+    /// Extends the lease in the row and the lease in the queue. A database or a Redis that does not answer is asked again with
+    /// the next beat: whether the attempt still counts is decided when its result is committed.
+    async fn keep_leases(&self) {
+        let Executor { services, timing, .. } = self.executor;
+        loop {
+            time::sleep(timing.heartbeat).await;
+            match attempts::renew_lease(&services.db, self.job.id, self.job.attempt, timing.lease).await {
+                Ok(Lease::Held { cancel_requested: false }) => {}
+                Ok(Lease::Held { cancel_requested: true }) => self.stop(Stop::Canceled),
+                Ok(Lease::Lost) => self.stop(Stop::Lost),
+                Err(error) => tracing::warn!(%error, "the job's lease was not extended"),
+            }
+            match services.queue.heartbeat(self.delivery, timing.lease).await {
+                Ok(true) => {}
+                // The row decides who may commit; a second delivery finds it leased.
+                Ok(false) => tracing::warn!("the queue entry is no longer held"),
+                Err(error) => tracing::warn!(%error, "the queue entry's lease was not extended"),
+            }
+        }
+    }
+
+    async fn tell_progress(&self) {
+        let Executor { services, timing, .. } = self.executor;
+        let mut told = 0.0;
+        loop {
+            time::sleep(timing.progress).await;
+            let progress = self.control.progress();
+            if progress < told + STEP {
+                continue;
+            }
+            match attempts::progress(&services.db, self.job.id, self.job.attempt, progress).await {
+                Ok(Some(job)) => {
+                    told = progress;
+                    if job.cancel_requested {
+                        self.stop(Stop::Canceled);
+                    }
+                    self.executor.announce(&job).await;
+                }
+                Ok(None) => self.stop(Stop::Lost),
+                Err(error) => tracing::warn!(%error, "progress was not recorded"),
+            }
+        }
+    }
+
+    async fn hear_cancel(&self, mut notices: impl Stream<Item = Notice> + Unpin) {
+        while let Some(notice) = notices.next().await {
+            let canceled = match notice {
+                Notice::CancelRequested { job_id } => job_id == self.job.id,
+                Notice::Lagged => {
+                    let job = jobs::find(&self.executor.services.db, self.job.id).await;
+                    job.is_ok_and(|job| job.is_some_and(|job| job.cancel_requested))
+                }
+                Notice::JobUpdated { .. } => false,
+            };
+            if canceled {
+                self.stop(Stop::Canceled);
+            }
+        }
+    }
+
+    async fn hear_shutdown(&self) {
+        // An error says that the executor is gone, and nobody shuts down any more.
+        if self.executor.handing_back().wait_for(|handing_back| *handing_back).await.is_ok() {
+            self.stop(Stop::HandBack);
+        }
+    }
+}

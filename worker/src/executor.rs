@@ -1,0 +1,169 @@
+//! Takes deliveries of the queue to their end: finds the handler of a kind of job, and tells the queue what came of it.
+
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use engine::{Control, Options, Plan, Report, SimulateError, Workload};
+use entity::simulation_job;
+use futures_util::FutureExt;
+use tokio::sync::watch;
+use tracing::Instrument;
+
+use crate::{
+    bus::Notice,
+    config::Config,
+    error::{JobError, Outcome, backoff},
+    pool::Services,
+    queue::{Delivery, JobKind, QueueError},
+    simulate,
+};
+
+/// What runs a simulation: the engine, or in tests something that fails as engines do not.
+pub type Engine =
+    Arc<dyn Fn(&Plan, &Workload, &Options, &Control) -> Result<Report, SimulateError> + Send + Sync>;
+
+/// The rhythm of a worker.
+#[derive(Clone, Copy, Debug)]
+pub struct Timing {
+    /// How long a worker is believed alive without a sign of it.
+    pub lease: Duration,
+    /// Between two signs of life; a lease outlasts two that got lost.
+    pub heartbeat: Duration,
+    /// Between two updates of a job's progress.
+    pub progress: Duration,
+    /// How long an engine that was told to stop may take before it is given up.
+    pub overrun: Duration,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self {
+            lease: Duration::from_secs(30),
+            heartbeat: Duration::from_secs(10),
+            progress: Duration::from_millis(250),
+            overrun: Duration::from_secs(5),
+        }
+    }
+}
+
+/// Runs deliveries, any number at a time. Clones share everything.
+#[derive(Clone)]
+pub struct Executor {
+    pub(crate) services: Services,
+    pub(crate) engine: Engine,
+    pub(crate) timing: Timing,
+    /// Unlike any other worker's, now or ever.
+    pub(crate) worker: Arc<str>,
+    /// The most that one job may allocate here.
+    pub(crate) memory_limit_bytes: u64,
+    handing_back: Arc<watch::Sender<bool>>,
+}
+
+impl Executor {
+    pub fn new(services: Services, config: &Config) -> Self {
+        Self {
+            services,
+            engine: Arc::new(engine::simulate),
+            timing: Timing::default(),
+            worker: worker_name().into(),
+            memory_limit_bytes: config.job_memory_mb << 20,
+            handing_back: Arc::new(watch::Sender::new(false)),
+        }
+    }
+
+    /// The same with another engine.
+    pub fn with_engine(self, engine: Engine) -> Self {
+        Self { engine, ..self }
+    }
+
+    /// The same in another rhythm.
+    pub fn with_timing(self, timing: Timing) -> Self {
+        Self { timing, ..self }
+    }
+
+    /// Makes every job that runs now go back to the queue.
+    pub fn hand_back(&self) {
+        self.handing_back.send_replace(true);
+    }
+
+    /// Becomes true when running jobs are to go back to the queue.
+    pub(crate) fn handing_back(&self) -> watch::Receiver<bool> {
+        self.handing_back.subscribe()
+    }
+
+    /// Claims up to `count` deliveries.
+    pub async fn claim(&self, count: usize) -> Result<Vec<Delivery>, QueueError> {
+        self.services.queue.claim(&self.worker, self.timing.lease, count).await
+    }
+
+    /// Handles one delivery after the other until none waits; how many there were. Resting ones are left to rest.
+    pub async fn drain(&self) -> Result<usize, QueueError> {
+        let mut handled = 0;
+        while let Some(delivery) = self.claim(1).await?.pop() {
+            self.handle(delivery).await;
+            handled += 1;
+        }
+        Ok(handled)
+    }
+
+    /// Handles a delivery and settles it with the queue. Never fails and never panics: what goes wrong is logged, and the
+    /// queue delivers again.
+    pub async fn handle(&self, delivery: Delivery) -> Outcome {
+        let span = tracing::info_span!(
+            "job",
+            job_id = %delivery.id,
+            delivery = delivery.attempts,
+            request_id = tracing::field::Empty,
+            user_id = tracing::field::Empty,
+            design_id = tracing::field::Empty,
+        );
+        async {
+            let handled = AssertUnwindSafe(self.dispatch(&delivery)).catch_unwind().await;
+            let outcome = match handled {
+                Ok(Ok(outcome)) => outcome,
+                Ok(Err(JobError::Retry(error))) => {
+                    tracing::warn!(error, "the job will be tried again");
+                    Outcome::Retry { delay: backoff(delivery.attempts) }
+                }
+                Ok(Err(JobError::Abort(error))) => {
+                    tracing::error!(error, "the job cannot be handled");
+                    Outcome::Abort
+                }
+                Err(_) => {
+                    tracing::error!("the handler panicked; the job will be tried again");
+                    Outcome::Retry { delay: backoff(delivery.attempts) }
+                }
+            };
+            let settled = match outcome {
+                Outcome::Done | Outcome::Abort => self.services.queue.ack(&delivery).await,
+                Outcome::Retry { delay } => self.services.queue.retry(&delivery, delay).await,
+            };
+            if let Err(error) = settled {
+                // The lease ends in time, and the row tells whoever gets the entry then.
+                tracing::warn!(%error, "the queue could not be told what came of the job");
+            }
+            outcome
+        }
+        .instrument(span)
+        .await
+    }
+
+    /// One line a kind of job.
+    async fn dispatch(&self, delivery: &Delivery) -> Result<Outcome, JobError> {
+        match delivery.kind {
+            JobKind::Simulation => simulate::handle(self, delivery).await,
+        }
+    }
+
+    /// Tells watchers that the job's row has changed. They lose an update at worst, so a failure is only logged.
+    pub(crate) async fn announce(&self, job: &simulation_job::Model) {
+        let notice = Notice::JobUpdated { job_id: job.id, sequence: job.sequence };
+        if let Err(error) = self.services.bus.publish(&notice).await {
+            tracing::warn!(%error, "an update was not published");
+        }
+    }
+}
+
+fn worker_name() -> String {
+    let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "worker".to_owned());
+    format!("{host}-{}-{:08x}", std::process::id(), rand::random::<u32>())
+}

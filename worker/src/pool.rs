@@ -1,0 +1,112 @@
+//! What a `worker` process and the embedded mode start: handles to the stores, and a pool of slots that run jobs.
+
+use std::{future::Future, time::Duration};
+
+use entity::DatabaseConnection;
+use tokio::sync::watch;
+
+use crate::{
+    adapter,
+    bus::Bus,
+    config::Config,
+    error::StartError,
+    executor::Executor,
+    queue::{Clock, Queue, QueueError},
+    reconcile,
+};
+
+/// How long running jobs may take to finish when the process is asked to stop; then they go back to the queue. Supervisors
+/// commonly kill a process ten seconds after they asked.
+const GRACE: Duration = Duration::from_secs(8);
+/// Between two measurements of the queue.
+const GAUGES: Duration = Duration::from_secs(5);
+
+/// Handles to everything that is shared between processes; clones share them.
+#[derive(Clone)]
+pub struct Services {
+    pub db: DatabaseConnection,
+    pub queue: Queue,
+    pub bus: Bus,
+}
+
+impl Services {
+    /// Connects to the stores of the configuration. The schema is neither looked at nor migrated.
+    pub async fn connect(config: &Config) -> Result<Self, StartError> {
+        Self::connect_in(config, "simulator", Clock::default()).await
+    }
+
+    /// The same under a namespace of its own in Redis, and with a clock of its own for the queue.
+    pub async fn connect_in(config: &Config, namespace: &str, clock: Clock) -> Result<Self, StartError> {
+        let db = entity::connect::connect(&config.database_url, config.database_connections).await?;
+        let redis_url = config.redis_url.as_deref();
+        let queue = Queue::connect_in(redis_url, namespace, &db, clock).await?;
+        let bus = Bus::connect_in(redis_url, namespace).await?;
+        Ok(Self { db, queue, bus })
+    }
+}
+
+/// Runs jobs, and mends what others left broken, until `shutdown` is done. Then no job is claimed any more; those that run
+/// have a while to finish and go back to the queue after it.
+pub async fn run(
+    services: Services,
+    config: Config,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), StartError> {
+    let executor = Executor::new(services, &config);
+    run_executor(executor, config.worker_concurrency, GRACE, shutdown).await
+}
+
+/// [`run`] with an executor and a grace period of the caller's.
+pub async fn run_executor(
+    executor: Executor,
+    concurrency: usize,
+    grace: Duration,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), StartError> {
+    let (stop, stopping) = watch::channel(false);
+    tracing::info!(worker = %executor.worker, concurrency, "the worker takes jobs");
+    let shutdown = async {
+        shutdown.await;
+        tracing::info!("the worker takes no more jobs; those that run may finish");
+        stop.send_replace(true);
+        tokio::time::sleep(grace).await;
+        tracing::warn!("jobs that still run go back to the queue");
+        executor.hand_back();
+        std::future::pending::<()>().await
+    };
+    tokio::select! {
+        ended = adapter::run(executor.clone(), concurrency, stopping) => ended,
+        () = shutdown => unreachable!("the shutdown ends in pending()"),
+        () = reconcile::run(executor.clone()) => unreachable!("the reconciler has no end"),
+        () = measure(&executor.services.queue) => unreachable!("the gauges have no end"),
+    }
+}
+
+/// Runs the jobs that wait, one after the other in this task, until none is left; how many there were. For tests.
+pub async fn drain(services: &Services, config: &Config) -> Result<usize, QueueError> {
+    Executor::new(services.clone(), config).drain().await
+}
+
+/// Keeps the gauges of the queue.
+async fn measure(queue: &Queue) {
+    loop {
+        match queue.stats().await {
+            Ok(stats) => {
+                let lanes = [
+                    ("premium", stats.premium),
+                    ("standard", stats.standard),
+                    ("background", stats.background),
+                ];
+                for (name, lane) in lanes {
+                    metrics::gauge!("queue_waiting_jobs", "lane" => name).set(lane.waiting as f64);
+                    metrics::gauge!("queue_oldest_wait_seconds", "lane" => name)
+                        .set(lane.oldest_wait_ms as f64 / 1000.0);
+                }
+                metrics::gauge!("queue_resting_jobs").set(stats.resting as f64);
+                metrics::gauge!("queue_held_jobs").set(stats.held as f64);
+            }
+            Err(error) => tracing::warn!(%error, "the queue was not measured"),
+        }
+        tokio::time::sleep(GAUGES).await;
+    }
+}

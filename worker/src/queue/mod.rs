@@ -1,0 +1,297 @@
+//! The job queue: three lanes, leases, and a wake-up for idle workers, in Redis or in a table of the embedded database.
+//!
+//! An entry is an id and little more: the job's row is the truth, the queue only says who works on what and in which order.
+//! Both stores keep the same promises. Lanes are served in strict priority, except that an entry that has waited long enough
+//! is served as if it were premium, so that nothing starves; inside a lane the first in is the first out. A claim holds its
+//! entry for the length of a lease by the server's clock; an entry whose lease ran out returns to its old place. Every claim
+//! counts an attempt, and that number is the key to the entry: a worker that lost its claim can no longer touch it.
+
+mod redis;
+mod sql;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+
+use entity::{DatabaseConnection, StoreError, simulation_job, status::Priority};
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use crate::config::Config;
+
+/// A standard entry that has waited this long is served as premium.
+pub const STANDARD_AGE: Duration = Duration::from_secs(60);
+/// A background entry that has waited this long is served as premium.
+pub const BACKGROUND_AGE: Duration = Duration::from_secs(600);
+/// Entries that one claim takes back from rest, and from lost workers, at most.
+const PROMOTION_LIMIT: u32 = 500;
+const PAYLOAD_VERSION: u32 = 1;
+/// A simulation of fewer operations counts as short.
+const SHORT_OPERATIONS: i64 = 10_000;
+
+/// What is to be done with the row of an id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JobKind {
+    Simulation,
+}
+
+/// A job to queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Message {
+    pub kind: JobKind,
+    pub id: Uuid,
+    pub user_id: Uuid,
+    pub priority: Priority,
+    /// Estimated to take little time.
+    pub short: bool,
+}
+
+impl Message {
+    /// The entry of a simulation job.
+    pub fn simulation(job: &simulation_job::Model) -> Self {
+        Self {
+            kind: JobKind::Simulation,
+            id: job.id,
+            user_id: job.user_id,
+            priority: job.priority,
+            short: job.total_operations < SHORT_OPERATIONS,
+        }
+    }
+}
+
+/// An entry in the hands of a worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Delivery {
+    pub id: Uuid,
+    pub kind: JobKind,
+    /// How often the entry has been claimed, this time included. The claim is good while this number is the entry's.
+    pub attempts: i64,
+}
+
+/// One lane's backlog.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LaneStats {
+    pub waiting: u64,
+    /// How long the entry at the head has waited.
+    pub oldest_wait_ms: u64,
+}
+
+/// The queue at a glance.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    pub premium: LaneStats,
+    pub standard: LaneStats,
+    pub background: LaneStats,
+    /// Entries that rest until they are tried again.
+    pub resting: u64,
+    /// Entries in the hands of workers.
+    pub held: u64,
+}
+
+/// A failure of the queue's store. Its text is for logs.
+#[derive(Debug, thiserror::Error)]
+pub enum QueueError {
+    #[error("the queue's Redis: {0}")]
+    Redis(#[from] ::redis::RedisError),
+    #[error("the queue's table: {0}")]
+    Store(#[from] StoreError),
+    #[error("the queue's store did not answer in time")]
+    Timeout,
+}
+
+impl From<sea_orm::DbErr> for QueueError {
+    fn from(error: sea_orm::DbErr) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+/// The server's time, or, in tests, that much ahead of it.
+#[derive(Clone, Debug, Default)]
+pub struct Clock {
+    ahead_ms: Arc<AtomicI64>,
+}
+
+impl Clock {
+    /// Lets time pass for every queue that shares this clock.
+    pub fn advance(&self, by: Duration) {
+        self.ahead_ms.fetch_add(by.as_millis() as i64, Ordering::SeqCst);
+    }
+
+    fn ahead_ms(&self) -> i64 {
+        self.ahead_ms.load(Ordering::SeqCst)
+    }
+}
+
+/// A handle to the queue; clones share it.
+#[derive(Clone)]
+pub struct Queue {
+    store: Store,
+}
+
+#[derive(Clone)]
+enum Store {
+    Redis(Arc<redis::Store>),
+    Sql(sql::Store),
+}
+
+/// What a store hands out: nothing in it has been checked.
+struct RawClaim {
+    id: Vec<u8>,
+    attempts: i64,
+    payload: Vec<u8>,
+}
+
+/// What an entry says of its job.
+#[derive(Serialize, Deserialize)]
+struct Payload {
+    v: u32,
+    kind: JobKind,
+    id: Uuid,
+}
+
+/// Calls the method of the store that is inside.
+macro_rules! on_store {
+    ($queue:expr, $method:ident($($argument:expr),*)) => {
+        match &$queue.store {
+            Store::Redis(store) => store.$method($($argument),*).await,
+            Store::Sql(store) => store.$method($($argument),*).await,
+        }
+    };
+}
+
+impl Queue {
+    /// The queue of this configuration: in Redis where there is one, else in `db`.
+    pub async fn connect(config: &Config, db: &DatabaseConnection) -> Result<Self, QueueError> {
+        Self::connect_in(config.redis_url.as_deref(), "simulator", db, Clock::default()).await
+    }
+
+    /// The queue under a namespace of its own (on Redis) with a clock of its own.
+    pub async fn connect_in(
+        redis_url: Option<&str>,
+        namespace: &str,
+        db: &DatabaseConnection,
+        clock: Clock,
+    ) -> Result<Self, QueueError> {
+        let store = match redis_url {
+            Some(url) => Store::Redis(Arc::new(redis::Store::connect(url, namespace, clock).await?)),
+            None => Store::Sql(sql::Store::new(db.clone(), clock)),
+        };
+        Ok(Self { store })
+    }
+
+    /// Puts a job at the end of its lane and wakes a worker. Does nothing when the queue knows the id.
+    pub async fn enqueue(&self, message: &Message) -> Result<(), QueueError> {
+        let payload = Payload { v: PAYLOAD_VERSION, kind: message.kind, id: message.id };
+        let payload = serde_json::json!(payload).to_string();
+        on_store!(self, enqueue(message, &payload))
+    }
+
+    /// Takes a job off the queue. True: it was waiting and will never be claimed.
+    pub async fn cancel(&self, id: Uuid) -> Result<bool, QueueError> {
+        on_store!(self, cancel(id))
+    }
+
+    /// The job's place, from 1, in the order in which its lane would now be served; none unless it waits in a lane.
+    pub async fn position(&self, id: Uuid) -> Result<Option<u32>, QueueError> {
+        on_store!(self, position(id))
+    }
+
+    pub async fn stats(&self) -> Result<Stats, QueueError> {
+        on_store!(self, stats())
+    }
+
+    /// Whether the store answers, within two seconds.
+    pub async fn ping(&self) -> Result<(), QueueError> {
+        let answer = async { on_store!(self, ping()) };
+        tokio::time::timeout(Duration::from_secs(2), answer).await.map_err(|_| QueueError::Timeout)?
+    }
+
+    /// Which of these ids the queue does not know.
+    pub async fn unknown(&self, ids: &[Uuid]) -> Result<Vec<Uuid>, QueueError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        on_store!(self, unknown(ids))
+    }
+
+    /// Claims up to `count` jobs in the order of service, each for the length of `lease`. Entries that cannot be read are
+    /// dropped with a line in the log.
+    pub async fn claim(
+        &self,
+        worker: &str,
+        lease: Duration,
+        count: usize,
+    ) -> Result<Vec<Delivery>, QueueError> {
+        let mut deliveries = Vec::new();
+        loop {
+            let raw: Vec<RawClaim> = on_store!(self, claim(worker, lease, count - deliveries.len()))?;
+            let nothing_left = raw.len() < count - deliveries.len();
+            for claim in raw {
+                match serde_json::from_slice::<Payload>(&claim.payload) {
+                    Ok(payload)
+                        if payload.v == PAYLOAD_VERSION && claim.id == payload.id.to_string().as_bytes() =>
+                    {
+                        let Payload { id, kind, .. } = payload;
+                        deliveries.push(Delivery { id, kind, attempts: claim.attempts });
+                    }
+                    _ => {
+                        tracing::error!(
+                            id = %String::from_utf8_lossy(&claim.id),
+                            payload = %String::from_utf8_lossy(&claim.payload),
+                            "dropped a queue entry that cannot be read"
+                        );
+                        on_store!(self, ack(&claim.id, claim.attempts))?;
+                    }
+                }
+            }
+            if nothing_left || deliveries.len() == count {
+                return Ok(deliveries);
+            }
+        }
+    }
+
+    /// Extends the lease of a claim. False: the claim is lost.
+    pub async fn heartbeat(&self, delivery: &Delivery, lease: Duration) -> Result<bool, QueueError> {
+        on_store!(self, heartbeat(delivery.id.to_string().as_bytes(), delivery.attempts, lease))
+    }
+
+    /// Forgets a job that is done. False: the claim was lost, and the entry is somebody else's.
+    pub async fn ack(&self, delivery: &Delivery) -> Result<bool, QueueError> {
+        on_store!(self, ack(delivery.id.to_string().as_bytes(), delivery.attempts))
+    }
+
+    /// Gives a job back, to be claimed again after `delay`, or at once when that is zero, from its old place in the lane.
+    /// False: the claim was lost.
+    pub async fn retry(&self, delivery: &Delivery, delay: Duration) -> Result<bool, QueueError> {
+        on_store!(self, retry(delivery.id.to_string().as_bytes(), delivery.attempts, delay))
+    }
+
+    /// Changes whenever there may be something to claim, except for the passing of time: a sleeper also looks now and then.
+    pub fn wakeups(&self) -> watch::Receiver<()> {
+        match &self.store {
+            Store::Redis(store) => store.wakeups(),
+            Store::Sql(store) => store.wakeups(),
+        }
+    }
+}
+
+/// The number of a lane, in the order of service.
+fn lane(priority: Priority) -> i64 {
+    match priority {
+        Priority::High => 0,
+        Priority::Normal => 1,
+        Priority::Low => 2,
+    }
+}
+
+/// Reads the eight numbers that both stores count: (waiting, oldest) of each lane, resting, held.
+fn stats_of(numbers: [u64; 8]) -> Stats {
+    let lane = |at: usize| LaneStats { waiting: numbers[at], oldest_wait_ms: numbers[at + 1] };
+    Stats { premium: lane(0), standard: lane(2), background: lane(4), resting: numbers[6], held: numbers[7] }
+}

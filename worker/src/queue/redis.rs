@@ -1,0 +1,175 @@
+//! The queue in Redis: one Lua script an operation.
+
+use std::time::Duration;
+
+use ::redis::{Client, FromRedisValue, RedisError, Script, aio::ConnectionManager};
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use super::{
+    BACKGROUND_AGE, Clock, Message, PROMOTION_LIMIT, QueueError, RawClaim, STANDARD_AGE, Stats, lane,
+    stats_of,
+};
+use crate::redis_link::{self, Heard};
+
+pub(super) struct Store {
+    client: Client,
+    connection: ConnectionManager,
+    /// In braces, so that every key of the queue falls into one slot of a cluster.
+    namespace: String,
+    clock: Clock,
+    scripts: Scripts,
+}
+
+struct Scripts {
+    enqueue: Script,
+    claim: Script,
+    heartbeat: Script,
+    ack: Script,
+    retry: Script,
+    cancel: Script,
+    position: Script,
+    stats: Script,
+}
+
+/// A script behind the common prelude.
+macro_rules! script {
+    ($file:literal) => {
+        Script::new(concat!(include_str!("prelude.lua"), include_str!($file)))
+    };
+}
+
+impl Scripts {
+    fn new() -> Self {
+        Self {
+            enqueue: script!("enqueue.lua"),
+            claim: script!("claim.lua"),
+            heartbeat: script!("heartbeat.lua"),
+            ack: script!("ack.lua"),
+            retry: script!("retry.lua"),
+            cancel: script!("cancel.lua"),
+            position: script!("position.lua"),
+            stats: script!("stats.lua"),
+        }
+    }
+}
+
+impl Store {
+    pub(super) async fn connect(url: &str, namespace: &str, clock: Clock) -> Result<Self, RedisError> {
+        let (client, connection) = redis_link::connect(url).await?;
+        let scripts = Scripts::new();
+        Ok(Self { client, connection, namespace: format!("{{{namespace}}}"), clock, scripts })
+    }
+
+    async fn run<T: FromRedisValue>(&self, script: &Script, arguments: &[&[u8]]) -> Result<T, QueueError> {
+        let mut call = script.key(&self.namespace);
+        call.arg(self.clock.ahead_ms());
+        for argument in arguments {
+            call.arg(*argument);
+        }
+        Ok(call.invoke_async(&mut self.connection.clone()).await?)
+    }
+
+    pub(super) async fn enqueue(&self, message: &Message, payload: &str) -> Result<(), QueueError> {
+        let _new: bool = self
+            .run(
+                &self.scripts.enqueue,
+                &[
+                    message.id.to_string().as_bytes(),
+                    payload.as_bytes(),
+                    message.user_id.to_string().as_bytes(),
+                    number(lane(message.priority)).as_bytes(),
+                    number(i64::from(message.short)).as_bytes(),
+                ],
+            )
+            .await?;
+        Ok(())
+    }
+
+    pub(super) async fn claim(
+        &self,
+        worker: &str,
+        lease: Duration,
+        count: usize,
+    ) -> Result<Vec<RawClaim>, QueueError> {
+        let claims: Vec<(Vec<u8>, i64, Vec<u8>)> = self
+            .run(
+                &self.scripts.claim,
+                &[
+                    worker.as_bytes(),
+                    milliseconds(lease).as_bytes(),
+                    number(count as i64).as_bytes(),
+                    number(i64::from(PROMOTION_LIMIT)).as_bytes(),
+                    milliseconds(STANDARD_AGE).as_bytes(),
+                    milliseconds(BACKGROUND_AGE).as_bytes(),
+                ],
+            )
+            .await?;
+        Ok(claims.into_iter().map(|(id, attempts, payload)| RawClaim { id, attempts, payload }).collect())
+    }
+
+    pub(super) async fn heartbeat(
+        &self,
+        id: &[u8],
+        attempts: i64,
+        lease: Duration,
+    ) -> Result<bool, QueueError> {
+        self.run(&self.scripts.heartbeat, &[id, number(attempts).as_bytes(), milliseconds(lease).as_bytes()])
+            .await
+    }
+
+    pub(super) async fn ack(&self, id: &[u8], attempts: i64) -> Result<bool, QueueError> {
+        self.run(&self.scripts.ack, &[id, number(attempts).as_bytes()]).await
+    }
+
+    pub(super) async fn retry(&self, id: &[u8], attempts: i64, delay: Duration) -> Result<bool, QueueError> {
+        self.run(&self.scripts.retry, &[id, number(attempts).as_bytes(), milliseconds(delay).as_bytes()])
+            .await
+    }
+
+    pub(super) async fn cancel(&self, id: Uuid) -> Result<bool, QueueError> {
+        self.run(&self.scripts.cancel, &[id.to_string().as_bytes()]).await
+    }
+
+    pub(super) async fn position(&self, id: Uuid) -> Result<Option<u32>, QueueError> {
+        let ahead: Option<u32> = self.run(&self.scripts.position, &[id.to_string().as_bytes()]).await?;
+        Ok(ahead.map(|ahead| ahead + 1))
+    }
+
+    pub(super) async fn stats(&self) -> Result<Stats, QueueError> {
+        Ok(stats_of(self.run(&self.scripts.stats, &[]).await?))
+    }
+
+    pub(super) async fn ping(&self) -> Result<(), QueueError> {
+        Ok(::redis::cmd("PING").exec_async(&mut self.connection.clone()).await?)
+    }
+
+    pub(super) async fn unknown(&self, ids: &[Uuid]) -> Result<Vec<Uuid>, QueueError> {
+        let mut pipeline = ::redis::pipe();
+        for id in ids {
+            pipeline.exists(format!("{}:entry:{id}", self.namespace));
+        }
+        let known: Vec<bool> = pipeline.query_async(&mut self.connection.clone()).await?;
+        Ok(ids.iter().zip(known).filter(|(_, known)| !known).map(|(id, _)| *id).collect())
+    }
+
+    pub(super) fn wakeups(&self) -> watch::Receiver<()> {
+        let (sender, receiver) = watch::channel(());
+        let (client, channel) = (self.client.clone(), format!("{}:wake", self.namespace));
+        tokio::spawn(async move {
+            let hear = |_: Heard| {
+                sender.send_replace(());
+            };
+            redis_link::follow(client, channel, hear, sender.closed()).await;
+        });
+        receiver
+    }
+}
+
+fn number(value: i64) -> String {
+    value.to_string()
+}
+
+fn milliseconds(duration: Duration) -> String {
+    duration.as_millis().to_string()
+}

@@ -1,0 +1,256 @@
+//! The handler of simulation jobs: from a delivery to a committed result, or to a reason why there is none.
+
+use std::time::Duration;
+
+use engine::{Diagnostic, Options, Plan, Severity, SimulateError, StopCause, TraceLevel, Workload};
+use entity::{
+    StoreError, design_version, simulation_job,
+    status::{FailureCode, JobStatus, Trace},
+    store::{
+        attempts::{self, Claim, Failure, Requeue},
+        results::NewRun,
+    },
+    workload,
+};
+use sea_orm::EntityTrait;
+use serde_json::json;
+use tracing::Span;
+
+use crate::{
+    attempt::{Attempt, Ended, Stop},
+    error::{JobError, OrElse, Outcome, backoff},
+    executor::Executor,
+    queue::Delivery,
+};
+
+/// Diagnostics that a failure message quotes.
+const QUOTED_DIAGNOSTICS: usize = 5;
+/// Tries to commit a result before the work is thrown away.
+const COMMIT_TRIES: i64 = 5;
+
+/// Runs the simulation of a job, if it is still to be run.
+pub(crate) async fn handle(executor: &Executor, delivery: &Delivery) -> Result<Outcome, JobError> {
+    let notices = executor.services.bus.subscribe();
+    let job = match start(executor, delivery).await? {
+        Ok(job) => job,
+        Err(outcome) => return Ok(outcome),
+    };
+    let span = Span::current();
+    span.record("request_id", job.request_id.as_deref());
+    span.record("user_id", job.user_id.to_string());
+    span.record("design_id", job.design_id.to_string());
+    executor.announce(&job).await;
+    tracing::info!(action = "simulation_started", attempt = job.attempt, "simulation started");
+
+    let attempt = Attempt::new(executor, delivery, &job);
+    let ended = match inputs(executor, &job).await.or_retry()? {
+        Ok((plan, workload)) => attempt.run(plan, workload, options(executor, &job), notices).await,
+        Err(failure) => return fail(executor, &job, failure).await,
+    };
+    match ended {
+        Ended::Report(run) => complete(executor, &job, &run).await,
+        Ended::Failed(error) => fail(executor, &job, failure(error)).await,
+        Ended::Stopped(Stop::Deadline) => {
+            let message = format!("the simulation took longer than its {} s", job.timeout_seconds);
+            fail(executor, &job, Failure { code: FailureCode::Timeout, message }).await
+        }
+        Ended::Stopped(Stop::Canceled) => {
+            let canceled = attempts::cancel(&executor.services.db, job.id, job.attempt).await.or_retry()?;
+            settled(executor, &job, canceled).await
+        }
+        Ended::Stopped(Stop::HandBack) => requeue(executor, &job, Requeue::HandedBack).await,
+        Ended::Stopped(Stop::Lost) => settled(executor, &job, None).await,
+        Ended::Panicked => {
+            tracing::error!("the engine panicked");
+            requeue(executor, &job, Requeue::Fault).await
+        }
+    }
+}
+
+/// Moves the job to RUNNING, or finds out what is to be done instead.
+async fn start(
+    executor: &Executor,
+    delivery: &Delivery,
+) -> Result<Result<simulation_job::Model, Outcome>, JobError> {
+    let (db, lease) = (&executor.services.db, executor.timing.lease);
+    let claim = attempts::claim(db, delivery.id, &executor.worker, lease).await.or_retry()?;
+    let running = match claim {
+        Claim::Started(job) => return Ok(Ok(job)),
+        Claim::Missing => {
+            tracing::warn!("the queue holds a job that does not exist");
+            return Ok(Err(Outcome::Abort));
+        }
+        Claim::NotQueued(job) if job.status.is_terminal() => {
+            tracing::info!(status = job.status.as_str(), "delivered again after its end");
+            return Ok(Err(Outcome::Done));
+        }
+        Claim::NotQueued(job) => job,
+    };
+    match attempts::requeue(db, running.id, running.attempt, Requeue::WorkerLost).await.or_retry()? {
+        Some(job) => {
+            tracing::warn!(worker = running.worker, "its worker was lost");
+            executor.announce(&job).await;
+            let again = job.status == JobStatus::Queued;
+            Ok(Err(if again { Outcome::Retry { delay: Duration::ZERO } } else { Outcome::Done }))
+        }
+        // Whoever runs it is alive as far as anybody knows: look again when its lease would have ended.
+        None => Ok(Err(Outcome::Retry { delay: lease })),
+    }
+}
+
+/// The plan and the workload of the job, or why they cannot be run.
+async fn inputs(
+    executor: &Executor,
+    job: &simulation_job::Model,
+) -> Result<Result<(Plan, Workload), Failure>, StoreError> {
+    let db = &executor.services.db;
+    let version = design_version::Entity::find_by_id(job.design_version_id).one(db).await?;
+    let workload = workload::Entity::find_by_id(job.workload_id).one(db).await?;
+    let gone = |code, what: &str| Failure { code, message: format!("the {what} was deleted") };
+    Ok(match (version, workload) {
+        (None, _) => Err(gone(FailureCode::InvalidDesign, "design")),
+        (_, None) => Err(gone(FailureCode::InvalidWorkload, "workload")),
+        (Some(version), Some(workload)) => check(version, workload),
+    })
+}
+
+fn check(version: design_version::Model, workload: workload::Model) -> Result<(Plan, Workload), Failure> {
+    let checked = engine::design::check(&version.canvas_state);
+    let Some(plan) = checked.plan else {
+        return Err(rejected(FailureCode::InvalidDesign, &checked.diagnostics));
+    };
+    let document = json!({
+        "operations": workload.operations,
+        "tables": workload.tables,
+        "config": workload.config,
+    });
+    match engine::workload::parse(&document) {
+        Ok(workload) => Ok((plan, workload)),
+        Err(diagnostics) => Err(rejected(FailureCode::InvalidWorkload, &diagnostics)),
+    }
+}
+
+fn options(executor: &Executor, job: &simulation_job::Model) -> Options {
+    Options {
+        // The bits of the seed count, not its sign.
+        seed: job.seed as u64,
+        trace: match job.trace {
+            Trace::None => TraceLevel::None,
+            Trace::Sampled => TraceLevel::Sampled,
+            Trace::Full => TraceLevel::Full,
+        },
+        max_events: usize::try_from(job.max_events).unwrap_or_default(),
+        memory_limit_bytes: u64::try_from(job.memory_limit_bytes)
+            .unwrap_or_default()
+            .min(executor.memory_limit_bytes),
+        // The timeout bounds the run.
+        step_limit: u64::MAX,
+    }
+}
+
+/// What the user is told of an engine that gave no report.
+fn failure(error: SimulateError) -> Failure {
+    let (code, message) = match error {
+        SimulateError::InvalidDesign(diagnostics) => {
+            return rejected(FailureCode::InvalidDesign, &diagnostics);
+        }
+        SimulateError::InvalidWorkload(diagnostics) => {
+            return rejected(FailureCode::InvalidWorkload, &diagnostics);
+        }
+        SimulateError::Stopped(StopCause::MemoryLimit) => {
+            (FailureCode::MemoryLimit, "the simulation needs more memory than a job may use")
+        }
+        SimulateError::Stopped(StopCause::StepLimit) => {
+            (FailureCode::EventLimit, "the simulation takes more steps than a job may take")
+        }
+        SimulateError::Stopped(StopCause::Deadline | StopCause::Canceled) => {
+            (FailureCode::Internal, "the simulation was stopped")
+        }
+        SimulateError::Stopped(StopCause::Stuck) => (
+            FailureCode::Internal,
+            "the simulated system came to a standstill: every client waits for something that cannot happen",
+        ),
+    };
+    Failure { code, message: message.to_owned() }
+}
+
+/// The first errors among the diagnostics, each with its place.
+fn rejected(code: FailureCode, diagnostics: &[Diagnostic]) -> Failure {
+    let errors = || diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error);
+    let mut lines: Vec<String> = errors().take(QUOTED_DIAGNOSTICS).map(ToString::to_string).collect();
+    let more = errors().count() - lines.len();
+    if more > 0 {
+        lines.push(format!("and {more} more"));
+    }
+    Failure { code, message: lines.join("; ") }
+}
+
+async fn complete(
+    executor: &Executor,
+    job: &simulation_job::Model,
+    run: &NewRun,
+) -> Result<Outcome, JobError> {
+    let mut tries = 1;
+    let completed = loop {
+        match attempts::complete(&executor.services.db, job.id, job.attempt, run).await {
+            Err(error) if tries < COMMIT_TRIES => {
+                tracing::warn!(%error, tries, "the result was not committed; trying again");
+                tokio::time::sleep(backoff(tries)).await;
+                tries += 1;
+            }
+            committed => break committed.or_retry()?,
+        }
+    };
+    if let Some(job) = &completed {
+        metrics::counter!("simulation_runs_completed_total").increment(1);
+        let duration_ms =
+            job.finished_at.zip(job.started_at).map(|(end, start)| (end - start).num_milliseconds());
+        tracing::info!(action = "simulation_completed", duration_ms, "simulation completed");
+    }
+    settled(executor, job, completed).await
+}
+
+async fn fail(
+    executor: &Executor,
+    job: &simulation_job::Model,
+    failure: Failure,
+) -> Result<Outcome, JobError> {
+    let failed = attempts::fail(&executor.services.db, job.id, job.attempt, &failure).await.or_retry()?;
+    settled(executor, job, failed).await
+}
+
+async fn requeue(
+    executor: &Executor,
+    job: &simulation_job::Model,
+    why: Requeue,
+) -> Result<Outcome, JobError> {
+    let requeued = attempts::requeue(&executor.services.db, job.id, job.attempt, why).await.or_retry()?;
+    let again = requeued.as_ref().is_some_and(|job| job.status == JobStatus::Queued);
+    settled(executor, job, requeued).await?;
+    Ok(match why {
+        Requeue::Fault if again => Outcome::Retry { delay: backoff(i64::from(job.faults) + 1) },
+        _ if again => Outcome::Retry { delay: Duration::ZERO },
+        _ => Outcome::Done,
+    })
+}
+
+/// Tells the world where the job stands now, unless it went on without this worker.
+async fn settled(
+    executor: &Executor,
+    job: &simulation_job::Model,
+    now: Option<simulation_job::Model>,
+) -> Result<Outcome, JobError> {
+    match now {
+        Some(job) => {
+            if let Some(code) = job.failure_code {
+                metrics::counter!("simulation_runs_failed_total", "code" => code.as_str()).increment(1);
+                tracing::info!(action = "simulation_failed", code = code.as_str(), "simulation failed");
+            }
+            executor.announce(&job).await;
+        }
+        None => {
+            tracing::warn!(attempt = job.attempt, "the job went on without this worker; nothing was stored")
+        }
+    }
+    Ok(Outcome::Done)
+}

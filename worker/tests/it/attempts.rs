@@ -1,0 +1,125 @@
+//! The rows' own guards: one claim wins, and an attempt that is over writes nothing.
+
+use std::time::Duration;
+
+use entity::{
+    status::{FailureCode, JobStatus, RunStatus},
+    store::{
+        attempts::{self, Claim, Failure, Lease, MAX_WORKERS_LOST, Requeue},
+        jobs::{self, CancelOutcome},
+    },
+};
+use futures_util::future::join_all;
+use uuid::Uuid;
+
+use crate::support::World;
+
+const LEASE: Duration = Duration::from_secs(30);
+
+#[tokio::test]
+async fn of_many_claims_one_wins() {
+    for world in &World::all().await {
+        let job = world.queued().await;
+        let db = &world.services.db;
+        let claims = join_all((0..8).map(|_| attempts::claim(db, job.id, "worker", LEASE))).await;
+        let started = claims.iter().filter(|claim| matches!(claim, Ok(Claim::Started(_)))).count();
+        let refused = claims.iter().filter(|claim| matches!(claim, Ok(Claim::NotQueued(_)))).count();
+        assert_eq!((started, refused), (1, 7), "{claims:?}");
+        let job = world.reread(&job).await;
+        assert_eq!((job.status, job.attempt), (JobStatus::Running, 1));
+        assert_eq!(world.runs(&job).await.len(), 1);
+        let missing = attempts::claim(db, Uuid::now_v7(), "worker", LEASE).await.unwrap();
+        assert!(matches!(missing, Claim::Missing));
+    }
+}
+
+#[tokio::test]
+async fn a_worker_that_lost_its_lease_writes_nothing() {
+    for world in &World::all().await {
+        let job = world.queued().await;
+        let db = &world.services.db;
+        attempts::claim(db, job.id, "lost", Duration::ZERO).await.unwrap();
+        assert_eq!(attempts::expired_leases(db, 10).await.unwrap().len(), 1);
+        let back = attempts::requeue(db, job.id, 1, Requeue::WorkerLost).await.unwrap().unwrap();
+        assert_eq!((back.status, back.workers_lost, back.worker), (JobStatus::Queued, 1, None));
+        attempts::claim(db, job.id, "next", LEASE).await.unwrap();
+        let before = world.reread(&job).await;
+
+        let failure = Failure { code: FailureCode::Internal, message: "late".into() };
+        assert_eq!(attempts::renew_lease(db, job.id, 1, LEASE).await.unwrap(), Lease::Lost);
+        assert_eq!(attempts::progress(db, job.id, 1, 0.5).await.unwrap(), None);
+        assert_eq!(attempts::fail(db, job.id, 1, &failure).await.unwrap(), None);
+        assert_eq!(attempts::cancel(db, job.id, 1).await.unwrap(), None);
+        assert_eq!(attempts::requeue(db, job.id, 1, Requeue::Fault).await.unwrap(), None);
+        assert_eq!(world.reread(&job).await, before);
+
+        // The lease of the second attempt is good, so nobody takes the job from it.
+        assert_eq!(attempts::requeue(db, job.id, 2, Requeue::WorkerLost).await.unwrap(), None);
+        assert!(attempts::expired_leases(db, 10).await.unwrap().is_empty());
+        let held = Lease::Held { cancel_requested: false };
+        assert_eq!(attempts::renew_lease(db, job.id, 2, LEASE).await.unwrap(), held);
+    }
+}
+
+#[tokio::test]
+async fn a_job_under_which_ten_workers_vanish_is_given_up() {
+    for world in &World::all().await {
+        let job = world.queued().await;
+        let db = &world.services.db;
+        for attempt in 1..=MAX_WORKERS_LOST {
+            attempts::claim(db, job.id, "doomed", Duration::ZERO).await.unwrap();
+            attempts::requeue(db, job.id, attempt, Requeue::WorkerLost).await.unwrap().unwrap();
+        }
+        let job = world.reread(&job).await;
+        assert_eq!((job.status, job.failure_code), (JobStatus::Failed, Some(FailureCode::WorkerLost)));
+        assert_eq!(world.runs(&job).await[0].status, RunStatus::Failed);
+    }
+}
+
+#[tokio::test]
+async fn cancelling_is_decided_once() {
+    for world in &World::all().await {
+        let db = &world.services.db;
+        let waiting = world.queued().await;
+        let outcome = jobs::request_cancel(db, waiting.id).await.unwrap();
+        assert!(matches!(&outcome, CancelOutcome::Canceled(job) if job.status == JobStatus::Canceled));
+        assert!(world.services.queue.cancel(waiting.id).await.unwrap());
+        let again = jobs::request_cancel(db, waiting.id).await.unwrap();
+        assert!(matches!(again, CancelOutcome::AlreadyEnded(_)));
+        assert!(matches!(
+            attempts::claim(db, waiting.id, "worker", LEASE).await.unwrap(),
+            Claim::NotQueued(_)
+        ));
+
+        let running = world.queued().await;
+        attempts::claim(db, running.id, "worker", LEASE).await.unwrap();
+        let CancelOutcome::Requested(first) = jobs::request_cancel(db, running.id).await.unwrap() else {
+            panic!("it runs, so its worker is asked")
+        };
+        assert!(first.cancel_requested);
+        assert_eq!(
+            jobs::request_cancel(db, running.id).await.unwrap(),
+            CancelOutcome::Requested(first),
+            "asking twice changes nothing"
+        );
+        let held = Lease::Held { cancel_requested: true };
+        assert_eq!(attempts::renew_lease(db, running.id, 1, LEASE).await.unwrap(), held);
+        // A job that is to be canceled does not go back to the queue.
+        let ended = attempts::requeue(db, running.id, 1, Requeue::Fault).await.unwrap().unwrap();
+        assert_eq!(ended.status, JobStatus::Canceled);
+        assert_eq!(jobs::request_cancel(db, Uuid::now_v7()).await.unwrap(), CancelOutcome::Missing);
+    }
+}
+
+#[tokio::test]
+async fn a_job_is_found_by_its_user_only() {
+    for world in &World::all().await {
+        let job = world.queued().await;
+        let db = &world.services.db;
+        let mine = jobs::find_for_user(db, job.id, job.user_id).await.unwrap();
+        assert_eq!(mine, Some(job.clone()), "a row reads back as it was written");
+        assert_eq!(jobs::find_for_user(db, job.id, Uuid::now_v7()).await.unwrap(), None);
+        let found = jobs::find_many(db, &[job.id, Uuid::now_v7()]).await.unwrap();
+        assert_eq!(found, [job]);
+    }
+}

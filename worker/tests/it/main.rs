@@ -1,0 +1,14 @@
+//! The queue and the workers against real stores: SQLite always, PostgreSQL and Redis where `TEST_DATABASE_URL` and
+//! `TEST_REDIS_URL` name servers.
+
+#![allow(clippy::unwrap_used, reason = "what cannot be unwrapped fails the test")]
+
+mod attempts;
+mod bus;
+mod pool;
+mod queue;
+mod queue_model;
+mod reconcile;
+mod results;
+mod simulate;
+mod support;
