@@ -32,7 +32,9 @@ impl ConfigError {
 }
 
 /// Reads variables by name. A variable set to nothing counts as not set, as compose files pass it on.
-pub struct Environment<'a>(Box<dyn Fn(&str) -> Option<String> + 'a>);
+pub struct Environment<'a>(Box<Lookup<'a>>);
+
+type Lookup<'a> = dyn Fn(&str) -> Option<String> + 'a;
 
 impl<'a> Environment<'a> {
     pub fn new(lookup: impl Fn(&str) -> Option<String> + 'a) -> Self {

@@ -9,6 +9,7 @@ use chrono::{SecondsFormat, Utc};
 use opentelemetry::{KeyValue, propagation::TextMapPropagator, trace::TracerProvider};
 use opentelemetry_otlp::{ExporterBuildError, Protocol, SpanExporter, WithExportConfig};
 use opentelemetry_sdk::{Resource, propagation::TraceContextPropagator, trace::SdkTracerProvider};
+use serde::Serializer;
 use serde_json::{Map, Value};
 use tracing::{
     Event, Span, Subscriber,
@@ -58,6 +59,7 @@ pub fn init(service: &'static str, config: &Config) -> TelemetryGuard {
     let spans = provider.as_ref().map(|provider| {
         tracing_opentelemetry::layer()
             .with_tracer(provider.tracer(service))
+            .with_location(false)
             .with_filter(EnvFilter::new(TRACE_FILTER))
     });
     let registry = Registry::default().with(lines(service, config)).with(spans);
@@ -133,20 +135,21 @@ where
         }
         event.record(&mut fields);
 
-        let mut line = Map::new();
-        line.insert("timestamp".into(), Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true).into());
-        line.insert("level".into(), event.metadata().level().as_str().into());
-        line.insert("service".into(), self.service.into());
-        line.insert("target".into(), event.metadata().target().into());
-        for member in MEMBERS {
-            if let Some(value) = fields.0.remove(member) {
-                line.insert(member.into(), value);
-            }
-        }
+        let metadata = event.metadata();
+        let mut members: Vec<(&str, Value)> = vec![
+            ("timestamp", Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true).into()),
+            ("level", metadata.level().as_str().into()),
+            ("service", self.service.into()),
+            ("target", metadata.target().into()),
+        ];
+        members.extend(MEMBERS.iter().filter_map(|name| Some((*name, fields.0.remove(*name)?))));
         if !fields.0.is_empty() {
-            line.insert("metadata".into(), Value::Object(fields.0));
+            members.push(("metadata", Value::Object(fields.0)));
         }
-        writeln!(writer, "{}", Value::Object(line))
+        // A map would sort its members; people read these lines too.
+        let mut line = Vec::new();
+        serde_json::Serializer::new(&mut line).collect_map(members).map_err(|_| fmt::Error)?;
+        writeln!(writer, "{}", String::from_utf8_lossy(&line))
     }
 }
 
@@ -228,7 +231,8 @@ mod tests {
             );
         });
         let text = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
-        let mut line: Map<String, Value> = serde_json::from_str(text.trim_end()).unwrap();
+        assert!(text.starts_with("{\"timestamp\":\"") && text.ends_with("}\n"), "{text}");
+        let mut line: Map<String, Value> = serde_json::from_str(&text).unwrap();
         let timestamp = line.remove("timestamp").unwrap();
         assert!(timestamp.as_str().unwrap().ends_with('Z'));
         assert_eq!(

@@ -19,7 +19,7 @@ use axum::{
 };
 use message::{ClientMessage, ServerMessage};
 use metrics::gauge;
-use operations::{Operations, Started};
+use operations::{MAX_OPERATIONS, Operations, Started};
 use tokio::{
     sync::watch,
     time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout},
@@ -28,6 +28,7 @@ use tracing::Instrument;
 
 use super::{
     Gateway,
+    errors::{RATE_LIMITED, coded},
     graphql::{authorization, user_agent},
     metrics::LIVE_SOCKETS,
     observe::RequestId,
@@ -209,7 +210,12 @@ impl Connection {
                 let Some(caller) = &self.caller else { return Err(End::new(4401, "Unauthorized")) };
                 match self.operations.start(id.clone(), params, self.gateway.clone(), caller.clone()) {
                     Started::Running => Ok(()),
-                    Started::Refused(message) => self.send(&message).await,
+                    Started::TooMany => {
+                        let message =
+                            format!("A connection may have at most {MAX_OPERATIONS} operations at a time");
+                        self.send(&ServerMessage::Error { id, payload: vec![coded(RATE_LIMITED, message)] })
+                            .await
+                    }
                     Started::Duplicate => Err(End::new(4409, format!("Subscriber for {id} already exists"))),
                 }
             }

@@ -1,5 +1,6 @@
 //! The API from outside, one module a concern.
 
+mod graphql;
 mod http;
 mod support;
 mod websocket;

@@ -1,2 +1,15 @@
-//! What each block does.
+//! What each block does. State and figures of one block a file; steps that go through a block are methods of the kernel beside it.
+
+pub(crate) mod bits;
+pub(crate) mod buffer;
+pub(crate) mod counters;
 pub(crate) mod disk;
+pub(crate) mod heap;
+pub(crate) mod index_scan;
+pub(crate) mod operator;
+pub(crate) mod rows;
+pub(crate) mod seq_scan;
+pub(crate) mod statement;
+pub(crate) mod tree;
+pub(crate) mod tree_block;
+pub(crate) mod wal;

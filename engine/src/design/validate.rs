@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::canvas::{Block, Canvas, Connection, Port, Position};
 use super::catalog::{self, BlockType, Category, Parameter, ParameterKind};
-use super::reader::{Fields, child, malformed, type_name, whole_number};
+use super::reader::{Fields, malformed, type_name, whole_number};
 use super::{Code, Diagnostic, Severity, nearest};
 use crate::plan::{self, Plan};
 
@@ -140,7 +140,6 @@ struct Design<'a> {
     kinds: Vec<Option<&'static BlockType>>,
     /// (connection, source block, output port, target block), only those that are right.
     edges: Vec<(usize, usize, &'static str, usize)>,
-    /// Some connection was wrong; missing ones are told all the same.
     index_of: BTreeMap<&'a str, usize>,
 }
 
@@ -524,10 +523,4 @@ fn needed(category: Category) -> String {
 /// User text inside a message, cut to a readable length.
 fn shown(text: &str) -> String {
     if text.chars().count() <= 60 { text.to_owned() } else { text.chars().take(60).chain(['…']).collect() }
-}
-
-/// A path into the canvas, for callers that build their own diagnostics.
-pub(crate) fn block_path(index: usize, parameter: &str) -> Vec<String> {
-    let path = child(&["blocks".to_owned()], index);
-    child(&child(&path, "parameters"), parameter)
 }

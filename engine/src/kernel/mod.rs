@@ -9,12 +9,12 @@ pub(crate) mod calendar;
 mod cause;
 mod client;
 pub(crate) mod cost;
-mod load;
+pub(crate) mod load;
 mod measure;
 mod outcome;
 mod page;
 mod program;
-mod step;
+pub(crate) mod step;
 
 use std::collections::VecDeque;
 
@@ -148,7 +148,7 @@ pub fn simulate(
     control: &Control,
 ) -> Result<Report, SimulateError> {
     let mut memory = Memory::new(options.memory_limit_bytes);
-    let mut kernel = Kernel::load(plan, workload, options, &mut memory)?;
+    let mut kernel = Kernel::load(plan, workload, options, control, &mut memory)?;
     kernel.run(options, control, &memory)?;
     control.set_progress(1, 1);
     Ok(kernel.into_report(options))
@@ -176,6 +176,7 @@ impl Kernel<'_> {
                 self.close_bucket(self.sampler.next_ns());
             }
             self.now_ns = time_ns;
+            self.cpu_ns = 0;
             match event {
                 Event::Client(client) => self.resume(client),
                 Event::Arrival => self.arrive(),

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::cause::{DEVICE_QUEUE, DEVICE_READ, DEVICE_WRITE, FRAME_WAIT, PAGE_IN_FLIGHT, WRITE_BACK};
 use super::step::{Flow, Step};
 use super::{Kernel, Source, cost};
-use crate::blocks::buffer::Lookup;
+use crate::blocks::buffer::{Lookup, MISSES, NEW_PAGES};
 use crate::blocks::disk::{IoKind, Purpose, Request};
 use crate::blocks::wal::Action;
 
@@ -55,21 +55,19 @@ impl Kernel<'_> {
                 Lookup::InFlight(frame) => {
                     self.pools[usize::from(pool)].wait_for_page(frame, client, write);
                 }
-                Lookup::Hit | Lookup::Absent => self.miss(client, pool, space, page, write),
+                Lookup::Hit | Lookup::Absent => return self.miss(client, pool, space, page, write),
             },
         }
         Flow::Wait
     }
 
-    fn miss(&mut self, client: u32, pool: u16, space: u16, page: u32, write: bool) {
+    fn miss(&mut self, client: u32, pool: u16, space: u16, page: u32, write: bool) -> Flow {
         let disk = self.pools[usize::from(pool)].disk;
-        let Some(frame) = self.take_frame(client, pool, space, page, write) else {
-            self.push(client, Step::Page { space, page, write });
-            self.pools[usize::from(pool)].wait_for_frame(client);
-            return;
+        let Some(taken) = self.take_frame(client, pool, space, page, write) else {
+            return self.wait_for_frame(client, pool, Step::Page { space, page, write });
         };
-        self.pools[usize::from(pool)].counters.add(crate::blocks::buffer::MISSES, 1);
-        match frame {
+        self.pools[usize::from(pool)].counters.add(MISSES, 1);
+        match taken {
             (frame, Some((old_space, old_page))) => {
                 self.push(client, Step::Load { pool, frame, space, page });
                 let purpose = Purpose::WriteBack { client, pool };
@@ -80,6 +78,7 @@ impl Kernel<'_> {
                 self.submit_pages(disk, IoKind::Read, purpose, space, page, 1);
             }
         }
+        Flow::Wait
     }
 
     /// A frame for a page, and the dirty page that has to be written first. Absent when every frame is pinned.
@@ -123,31 +122,51 @@ impl Kernel<'_> {
             // The number belonged to a page that was merged away, and its frame is still here.
             return self.page(client, space, page, true);
         }
-        if self.pools[usize::from(pool)].next_victim_is_dirty() && self.cpu_ns > 0 {
+        let waits = self.pools[usize::from(pool)].next_take_waits();
+        if waits && self.cpu_ns > 0 {
             self.push(client, Step::NewPage { space, page });
             return Flow::Yield;
         }
         self.clients[client as usize].waiting_since_ns = self.now_ns;
         let Some((frame, write_back)) = self.take_frame(client, pool, space, page, true) else {
-            self.push(client, Step::NewPage { space, page });
-            if self.cpu_ns > 0 {
-                return Flow::Yield;
-            }
-            self.pools[usize::from(pool)].wait_for_frame(client);
-            return Flow::Wait;
+            return self.wait_for_frame(client, pool, Step::NewPage { space, page });
         };
-        self.pools[usize::from(pool)].counters.add(crate::blocks::buffer::NEW_PAGES, 1);
-        self.cpu_ns += cost::PAGE_VISIT_NS;
+        self.pools[usize::from(pool)].counters.add(NEW_PAGES, 1);
         // Nobody can ask for the page before it exists, so it need not stay pinned while the evicted one is written.
         self.arrived(pool, frame);
-        let Some((old_space, old_page)) = write_back else { return Flow::Next };
+        let Some((old_space, old_page)) = write_back else {
+            self.cpu_ns += cost::PAGE_VISIT_NS;
+            return Flow::Next;
+        };
         let disk = self.pools[usize::from(pool)].disk;
-        let cpu_ns = std::mem::take(&mut self.cpu_ns);
-        self.charge(client, super::cause::CPU, 0);
         let purpose = Purpose::WriteBack { client, pool };
         self.submit_pages(disk, IoKind::Write, purpose, old_space, old_page, 1);
-        debug_assert_eq!(cpu_ns, cost::PAGE_VISIT_NS);
         Flow::Wait
+    }
+
+    /// Every frame is pinned: the client tries `retry` again when one is not.
+    pub(crate) fn wait_for_frame(&mut self, client: u32, pool: u16, retry: Step) -> Flow {
+        self.push(client, Step::FrameCheck { pool });
+        self.push(client, retry);
+        self.pools[usize::from(pool)].wait_for_frame(client);
+        Flow::Wait
+    }
+
+    /// A client that waited for a frame has gone on. If it did not need one after all, the next in line may have it.
+    pub(super) fn frame_check(&mut self, pool: u16) -> Flow {
+        let number = usize::from(pool);
+        if self.pools[number].has_victim() {
+            self.wake_frame_waiter(number);
+        }
+        Flow::Next
+    }
+
+    fn wake_frame_waiter(&mut self, pool: usize) {
+        if let Some(client) = self.pools[pool].release_frame_waiter() {
+            let waited_ns = self.now_ns - self.clients[client as usize].waiting_since_ns;
+            self.charge(client, self.causes.pool(pool, FRAME_WAIT), waited_ns);
+            self.ready.push_back(client);
+        }
     }
 
     pub(super) fn direct_write(&mut self, client: u32, space: u16, page: u32) -> Flow {
@@ -262,7 +281,6 @@ impl Kernel<'_> {
     }
 
     fn tell_loaded(&mut self, pool: Option<u16>, request: &Request, latency_ns: u64) {
-        self.cpu_ns = 0;
         for page in request.page..request.page + request.pages {
             if let Some(pool) = pool {
                 let block = self.pools[usize::from(pool)].block;
@@ -286,11 +304,7 @@ impl Kernel<'_> {
             self.ready.push_back(client);
         }
         self.released = released;
-        if let Some(client) = self.pools[number].release_frame_waiter() {
-            let waited_ns = self.now_ns - self.clients[client as usize].waiting_since_ns;
-            self.charge(client, self.causes.pool(number, FRAME_WAIT), waited_ns);
-            self.ready.push_back(client);
-        }
+        self.wake_frame_waiter(number);
     }
 
     fn log_flushed(&mut self, wal: usize, request: &Request) {

@@ -2,7 +2,7 @@
 
 use crate::SimulateError;
 use crate::design::{Code, Diagnostic};
-use crate::plan::{BlockIndex, Plan, Route};
+use crate::plan::{Plan, Route};
 use crate::prng::{Rng, Stream};
 use crate::workload::access::{self, Access, KeyChoice};
 use crate::workload::{OperationType, Table, Workload};
@@ -154,13 +154,4 @@ fn not_stored(plan: &Plan, table: &str, operation: usize) -> Diagnostic {
         if stored.is_empty() { "none".to_owned() } else { stored.join(", ") }
     );
     Diagnostic::error(Code::TableNotStored, &["blocks"], message)
-}
-
-/// The block of an operator a route goes through.
-pub(crate) fn operator_of(route: &Route) -> Option<BlockIndex> {
-    match route {
-        Route::IndexScan { via, .. } => Some(*via),
-        Route::FullScan { via, .. } => *via,
-        Route::ClusteredSearch { .. } | Route::IndexSearch { .. } => None,
-    }
 }

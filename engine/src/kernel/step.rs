@@ -1,19 +1,22 @@
 //! Steps: what an operation is made of. A client keeps its steps on a stack; executing one may push others.
 
 use super::Kernel;
-use super::load::Find;
 
 /// One step. Steps are small and plain, so a client's program costs no allocation.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Step {
     /// A statement of the program: chooses its key and pushes what serves it.
     Statement(u16),
+    /// Searches a tree for a rank, from the root to the leaf.
+    Search { tree: u16, rank: u32, write: bool },
     /// Visits the pages of the client's path from this level down to the leaf.
     Walk { tree: u16, level: u8, write: bool },
     /// Reads (and changes) one page.
     Page { space: u16, page: u32, write: bool },
     /// The page a frame was taken for can be read: the evicted one has been written.
     Load { pool: u16, frame: u32, space: u16, page: u32 },
+    /// After a wait for a frame: passes the turn on if the frame was not needed.
+    FrameCheck { pool: u16 },
     /// A page that did not exist before: nothing to read.
     NewPage { space: u16, page: u32 },
     /// Writes a page of a block that has no pool.
@@ -22,16 +25,18 @@ pub(crate) enum Step {
     Row { statement: u16, rank: u32 },
     /// Row after row of a range, in key order. `leaf` is the one visited last.
     Range { statement: u16, rank: u32, remaining: u32, leaf: u32 },
-    /// Every page of a storage; the next `loaded` pages were just read.
-    Scan { statement: u16, page: u32, loaded: u32 },
+    /// Every page of a storage from a position on; the next `loaded` pages were just read.
+    Scan { statement: u16, position: u32, loaded: u32 },
     /// After a scan: the rows that matched, from this rank on.
     Matches { statement: u16, rank: u32, remaining: u32 },
     /// Puts a row into its table's storage.
     InsertRow { table: u16, record: u32 },
     /// Adds a rank to a tree, whose leaf has been visited.
     TreeInsert { tree: u16, rank: u32 },
-    /// Takes a row out of its table's storage and out of its indexes.
-    RemoveRow { table: u16, rank: u32 },
+    /// A row is in its storage and in all indexes: later operations may choose it.
+    RowArrived { table: u16 },
+    /// Takes a row out of its table's storage and out of its indexes; `found_in` is the tree that was searched for it.
+    RemoveRow { table: u16, rank: u32, found_in: Option<u16> },
     /// Takes a rank out of a tree, whose leaf has been visited.
     TreeRemove { tree: u16, rank: u32 },
     Commit,
@@ -53,20 +58,26 @@ impl Kernel<'_> {
     pub(super) fn execute(&mut self, client: u32, step: Step) -> Flow {
         match step {
             Step::Statement(statement) => self.begin_statement(client, statement),
+            Step::Search { tree, rank, write } => self.search(client, tree, rank, write),
             Step::Walk { tree, level, write } => self.walk(client, tree, level, write),
             Step::Page { space, page, write } => self.page(client, space, page, write),
             Step::Load { pool, frame, space, page } => self.load_page(client, pool, frame, space, page),
+            Step::FrameCheck { pool } => self.frame_check(pool),
             Step::NewPage { space, page } => self.new_page(client, space, page),
             Step::DirectWrite { space, page } => self.direct_write(client, space, page),
             Step::Row { statement, rank } => self.row(client, statement, rank),
             Step::Range { statement, rank, remaining, leaf } => {
                 self.range(client, statement, rank, remaining, leaf)
             }
-            Step::Scan { statement, page, loaded } => self.scan(client, statement, page, loaded),
+            Step::Scan { statement, position, loaded } => self.scan(client, statement, position, loaded),
             Step::Matches { statement, rank, remaining } => self.matches(client, statement, rank, remaining),
             Step::InsertRow { table, record } => self.insert_row(client, table, record),
             Step::TreeInsert { tree, rank } => self.tree_insert(client, tree, rank),
-            Step::RemoveRow { table, rank } => self.remove_row(client, table, rank),
+            Step::RowArrived { table } => {
+                self.tables[usize::from(table)].arrived += 1;
+                Flow::Next
+            }
+            Step::RemoveRow { table, rank, found_in } => self.remove_row(client, table, rank, found_in),
             Step::TreeRemove { tree, rank } => self.tree_remove(client, tree, rank),
             Step::Commit => self.commit(client),
             Step::End => self.end_operation(client),
@@ -76,10 +87,5 @@ impl Kernel<'_> {
     #[inline]
     pub(crate) fn push(&mut self, client: u32, step: Step) {
         self.clients[client as usize].steps.push(step);
-    }
-
-    /// Whether this statement's search ends in the tree its rows lie in.
-    pub(crate) fn finds_row_itself(&self, statement: u16) -> bool {
-        matches!(self.statements[usize::from(statement)].find, Find::Search { fetch: false, .. })
     }
 }

@@ -46,11 +46,6 @@ impl Trace {
         }
     }
 
-    /// One operation in this many is told.
-    pub(crate) fn rate(&self) -> Option<u64> {
-        (self.level == TraceLevel::Sampled).then_some(self.mask + 1)
-    }
-
     /// An event of a traced operation. The payload is built only if the event is kept.
     pub(crate) fn emit(
         &mut self,
@@ -67,6 +62,10 @@ impl Trace {
 
     pub(crate) fn happened(&self) -> u64 {
         self.happened
+    }
+
+    pub(crate) fn kept(&self) -> u64 {
+        self.kept.len() as u64
     }
 
     /// The events in order of time. Operations overlap, so the order of emission is not yet that.

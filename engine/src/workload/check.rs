@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Config, Distribution, OperationType, Table, Workload, access};
+use super::{Config, Distribution, Table, Workload, access};
 use crate::design::{Code, Diagnostic};
 
 const MAX_OPERATIONS: usize = 100;
@@ -191,9 +191,4 @@ fn check_config_bytes(config: &Config, found: &mut Vec<Diagnostic>) {
 fn range_error<const N: usize>(path: [String; N], message: &str, found: &mut Vec<Diagnostic>) {
     let diagnostic = Diagnostic::error(Code::ValueOutOfRange, &[], message);
     found.push(Diagnostic { path: path.to_vec(), ..diagnostic });
-}
-
-/// Whether a workload inserts at all, and so needs room for new keys.
-pub(crate) fn inserts(workload: &Workload) -> bool {
-    workload.operations.iter().any(|operation| operation.kind == OperationType::Insert && operation.weight > 0.0)
 }

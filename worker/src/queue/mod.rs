@@ -147,12 +147,22 @@ struct RawClaim {
     payload: Vec<u8>,
 }
 
-/// What an entry says of its job.
+/// What an entry says of its job. The id is the entry's own and is not repeated: short values keep an entry in the compact form
+/// that Redis has for small hashes, which halves the memory of a backlog.
 #[derive(Serialize, Deserialize)]
 struct Payload {
     v: u32,
     kind: JobKind,
-    id: Uuid,
+}
+
+impl RawClaim {
+    /// None when this version cannot read it.
+    fn delivery(&self) -> Option<Delivery> {
+        let id = Uuid::try_parse_ascii(&self.id).ok()?;
+        let payload: Payload = serde_json::from_slice(&self.payload).ok()?;
+        let known = payload.v == PAYLOAD_VERSION;
+        known.then_some(Delivery { id, kind: payload.kind, attempts: self.attempts })
+    }
 }
 
 /// Calls the method of the store that is inside.
@@ -187,8 +197,7 @@ impl Queue {
 
     /// Puts a job at the end of its lane and wakes a worker. Does nothing when the queue knows the id.
     pub async fn enqueue(&self, message: &Message) -> Result<(), QueueError> {
-        let payload = Payload { v: PAYLOAD_VERSION, kind: message.kind, id: message.id };
-        let payload = serde_json::json!(payload).to_string();
+        let payload = serde_json::json!(Payload { v: PAYLOAD_VERSION, kind: message.kind }).to_string();
         on_store!(self, enqueue(message, &payload))
     }
 
@@ -233,22 +242,16 @@ impl Queue {
             let raw: Vec<RawClaim> = on_store!(self, claim(worker, lease, count - deliveries.len()))?;
             let nothing_left = raw.len() < count - deliveries.len();
             for claim in raw {
-                match serde_json::from_slice::<Payload>(&claim.payload) {
-                    Ok(payload)
-                        if payload.v == PAYLOAD_VERSION && claim.id == payload.id.to_string().as_bytes() =>
-                    {
-                        let Payload { id, kind, .. } = payload;
-                        deliveries.push(Delivery { id, kind, attempts: claim.attempts });
-                    }
-                    _ => {
-                        tracing::error!(
-                            id = %String::from_utf8_lossy(&claim.id),
-                            payload = %String::from_utf8_lossy(&claim.payload),
-                            "dropped a queue entry that cannot be read"
-                        );
-                        on_store!(self, ack(&claim.id, claim.attempts))?;
-                    }
-                }
+                let Some(delivery) = claim.delivery() else {
+                    tracing::error!(
+                        id = %String::from_utf8_lossy(&claim.id),
+                        payload = %String::from_utf8_lossy(&claim.payload),
+                        "dropped a queue entry that cannot be read"
+                    );
+                    on_store!(self, ack(&claim.id, claim.attempts))?;
+                    continue;
+                };
+                deliveries.push(delivery);
             }
             if nothing_left || deliveries.len() == count {
                 return Ok(deliveries);

@@ -14,22 +14,17 @@ use tracing::Instrument;
 use super::message::ServerMessage;
 use crate::{
     graphql::RequestContext,
-    http::{
-        Gateway,
-        errors::{self, RATE_LIMITED, coded},
-        metrics::LIVE_SUBSCRIPTIONS,
-        params::Params,
-    },
+    http::{Gateway, errors, metrics::LIVE_SUBSCRIPTIONS, params::Params},
 };
 
-const MAX_OPERATIONS: usize = 100;
+pub const MAX_OPERATIONS: usize = 100;
 /// Messages that wait for the socket; an operation that has more waits too.
 const WAITING_MESSAGES: usize = 16;
 
 pub enum Started {
     Running,
-    /// The client is told, and may try again.
-    Refused(ServerMessage),
+    /// The connection has as many as it may have.
+    TooMany,
     /// An operation with this id runs already.
     Duplicate,
 }
@@ -80,11 +75,7 @@ impl Operations {
             return Started::Duplicate;
         }
         if self.running.len() >= MAX_OPERATIONS {
-            let message = format!("A connection may have at most {MAX_OPERATIONS} operations at a time");
-            return Started::Refused(ServerMessage::Error {
-                id,
-                payload: vec![coded(RATE_LIMITED, message)],
-            });
+            return Started::TooMany;
         }
         let serial = self.next_serial;
         self.next_serial += 1;

@@ -162,10 +162,15 @@ impl Pool {
         Some(taken)
     }
 
-    /// Whether taking a frame now would write a page back first.
-    pub(crate) fn next_victim_is_dirty(&self) -> bool {
+    /// Whether taking a frame now would wait, for a write-back or for a frame that is not pinned.
+    pub(crate) fn next_take_waits(&self) -> bool {
         self.frames.len() as u32 == self.capacity
-            && self.policy.victim().is_some_and(|frame| self.frames[frame as usize].dirty)
+            && self.policy.victim().is_none_or(|frame| self.frames[frame as usize].dirty)
+    }
+
+    /// Whether some frame could be taken.
+    pub(crate) fn has_victim(&self) -> bool {
+        (self.frames.len() as u32) < self.capacity || self.policy.victim().is_some()
     }
 
     /// A frame's page has been read (or is new and needs no read): it is unpinned.

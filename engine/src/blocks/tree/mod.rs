@@ -34,8 +34,8 @@ pub(crate) enum Change {
     Split { level: u8, left: u32, right: u32 },
     /// `right` was merged into `left`.
     Merge { level: u8, left: u32, right: u32 },
-    /// A new root above this level.
-    Grew { root: u32 },
+    /// A new root, page 0 of this level.
+    Grew { level: u8 },
     /// The entries of this inner page changed.
     Parent { level: u8, page: u32 },
 }
@@ -48,7 +48,6 @@ pub(crate) struct Tree {
     levels: Vec<Level>,
     directory: Directory,
     rightmost: u32,
-    /// What the last insert or delete did to pages, for its caller to account for.
     changes: Vec<Change>,
 }
 
@@ -215,8 +214,13 @@ impl Tree {
         path.height = self.levels.len() as u8;
     }
 
-    /// Adds a rank that is not present; splits what overflows. Returns what happened to pages, from the leaf up.
-    pub(crate) fn insert(&mut self, rank: u32) -> &[Change] {
+    /// What the last insert or removal did to pages, from the leaf up.
+    pub(crate) fn changes(&self) -> &[Change] {
+        &self.changes
+    }
+
+    /// Adds a rank that is not present; splits what overflows.
+    pub(crate) fn insert(&mut self, rank: u32) {
         self.changes.clear();
         let leaf = self.leaf_of(rank);
         self.extend_directory(rank);
@@ -228,18 +232,16 @@ impl Tree {
         if count > self.shape.leaf.capacity(rightmost) {
             self.split(0, leaf);
         }
-        &self.changes
     }
 
     /// Removes a rank that is present; merges a page that got emptier than the threshold into a sibling, where both fit.
-    pub(crate) fn remove(&mut self, rank: u32) -> &[Change] {
+    pub(crate) fn remove(&mut self, rank: u32) {
         self.changes.clear();
         let leaf = self.leaf_of(rank);
         self.present.clear(rank);
         self.keys -= 1;
         self.levels[0].get_mut(leaf).count -= 1;
         self.merge_if_sparse(0, leaf);
-        &self.changes
     }
 
     fn split(&mut self, level: usize, page: u32) {
@@ -287,7 +289,7 @@ impl Tree {
             self.levels.push(Level::single(root, false));
             self.levels[level - 1].get_mut(left).parent = 0;
             self.levels[level - 1].get_mut(right).parent = 0;
-            self.changes.push(Change::Grew { root: 0 });
+            self.changes.push(Change::Grew { level: level as u8 });
             return;
         }
         self.changes.push(Change::Parent { level: level as u8, page: parent });

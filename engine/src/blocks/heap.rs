@@ -1,0 +1,254 @@
+//! Heap storage: rows in arrival order. PostgreSQL's page arithmetic: a 24-byte page header, 4 bytes of line pointer and 24 of
+//! header for each row, rows aligned to 8 bytes; inserts leave `1 - fill_factor` of the page free, but put at least one row on it.
+//!
+//! Updates happen in place: row versions, and what vacuum does about them, are not modelled. A deleted row's place is free at
+//! once; inserts fill such places, the most recent first, before they extend the heap.
+
+use serde_json::{Value, json};
+
+use super::bits::Bits;
+use super::counters::Counters;
+use super::rows::RowMap;
+use crate::kernel::step::{Flow, Step};
+use crate::kernel::{Kernel, Storage, cost};
+use crate::plan::BlockIndex;
+
+pub(crate) const ROWS_READ: usize = 0;
+pub(crate) const ROWS_INSERTED: usize = 1;
+pub(crate) const ROWS_UPDATED: usize = 2;
+pub(crate) const ROWS_DELETED: usize = 3;
+pub(crate) const PAGES_ALLOCATED: usize = 4;
+
+const PAGE_HEADER_BYTES: u32 = 24;
+const ROW_HEADER_BYTES: u32 = 24;
+const LINE_POINTER_BYTES: u32 = 4;
+
+/// Rows that fit a page; absent when not even one does.
+pub(crate) fn rows_per_page(page_size_bytes: u32, record_bytes: u32, fill_factor: f64) -> Option<u32> {
+    let row_bytes = (ROW_HEADER_BYTES + record_bytes).next_multiple_of(8) + LINE_POINTER_BYTES;
+    let usable_bytes = page_size_bytes.checked_sub(PAGE_HEADER_BYTES)?;
+    if row_bytes > usable_bytes {
+        return None;
+    }
+    // The reserve is whole bytes, rounded down; the small term keeps 0.7 from becoming 0.6999….
+    let reserve_bytes = (f64::from(page_size_bytes) * (1.0 - fill_factor) + 1e-6) as u32;
+    Some((usable_bytes.saturating_sub(reserve_bytes) / row_bytes).max(1))
+}
+
+#[derive(Debug)]
+pub(crate) struct HeapBlock {
+    pub(crate) block: BlockIndex,
+    pub(crate) space: u16,
+    pub(crate) wal: Option<u16>,
+    pub(crate) page_size_bytes: u32,
+    pub(crate) record_bytes: u32,
+    pub(crate) counters: Counters<5>,
+    rows_per_page: u32,
+    rows: RowMap,
+    present: Bits,
+    row_count: u64,
+    pages: u32,
+    /// Rows on the last page.
+    last_page_rows: u32,
+    /// Pages with a free place, once for each place.
+    holes: Vec<u32>,
+}
+
+impl HeapBlock {
+    /// A heap with records 0..loaded in place, and room for numbers below `universe`.
+    #[allow(clippy::too_many_arguments, reason = "one call, where every value has its own name")]
+    pub(crate) fn new(
+        block: BlockIndex,
+        space: u16,
+        wal: Option<u16>,
+        page_size_bytes: u32,
+        record_bytes: u32,
+        rows_per_page: u32,
+        loaded: u32,
+        universe: u32,
+    ) -> Self {
+        let mut present = Bits::new(universe);
+        present.fill(0, loaded);
+        let pages = loaded.div_ceil(rows_per_page);
+        Self {
+            block,
+            space,
+            wal,
+            page_size_bytes,
+            record_bytes,
+            counters: Counters::new(["rows_read", "rows_inserted", "rows_updated", "rows_deleted", "pages_allocated"]),
+            rows_per_page,
+            rows: RowMap::new(rows_per_page),
+            present,
+            row_count: u64::from(loaded),
+            pages,
+            last_page_rows: loaded - pages.saturating_sub(1) * rows_per_page,
+            holes: Vec::new(),
+        }
+    }
+
+    pub(crate) fn contains(&self, record: u32) -> bool {
+        self.present.get(record)
+    }
+
+    #[inline]
+    pub(crate) fn page_of(&self, record: u32) -> u32 {
+        self.rows.page_of(record)
+    }
+
+    pub(crate) fn pages(&self) -> u32 {
+        self.pages
+    }
+
+    /// Rows on a page, on average: what scanning it costs.
+    pub(crate) fn rows_per_page(&self) -> u32 {
+        self.rows_per_page
+    }
+
+    /// Finds a place for a record: its page, and whether the page is new.
+    fn insert(&mut self, record: u32) -> (u32, bool) {
+        let (page, new) = if let Some(page) = self.holes.pop() {
+            (page, false)
+        } else if self.pages > 0 && self.last_page_rows < self.rows_per_page {
+            self.last_page_rows += 1;
+            (self.pages - 1, false)
+        } else {
+            self.pages += 1;
+            self.last_page_rows = 1;
+            (self.pages - 1, true)
+        };
+        self.rows.set(record, page);
+        self.present.set(record);
+        self.row_count += 1;
+        (page, new)
+    }
+
+    fn remove(&mut self, record: u32) {
+        self.holes.push(self.page_of(record));
+        self.present.clear(record);
+        self.row_count -= 1;
+    }
+
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        self.present.memory_bytes() + self.rows.memory_bytes() + self.holes.capacity() as u64 * 4
+    }
+
+    pub(crate) fn gauges(&self) -> Value {
+        json!({
+            "pages": self.pages,
+            "rows": self.row_count,
+            "rows_per_page": self.rows_per_page,
+            "free_places": self.holes.len(),
+        })
+    }
+}
+
+impl Kernel<'_> {
+    /// Puts a row where there is room for it.
+    pub(crate) fn insert_row(&mut self, client: u32, table: u16, record: u32) -> Flow {
+        let state = &mut self.tables[usize::from(table)];
+        state.live += 1;
+        let row_bytes = u64::from(state.record_bytes);
+        let heap = match state.storage {
+            Some(Storage::Heap(heap)) => usize::from(heap),
+            // A clustered row comes with its tree; without a storage the indexes are the table.
+            _ => return Flow::Next,
+        };
+        let (page, new) = self.heaps[heap].insert(record);
+        let (space, block, wal) = (self.heaps[heap].space, self.heaps[heap].block, self.heaps[heap].wal);
+        self.heaps[heap].counters.add(ROWS_INSERTED, 1);
+        self.cpu_ns += cost::ROW_NS;
+        self.log(client, wal, row_bytes);
+        if self.clients[client as usize].traced {
+            if new {
+                self.trace.emit(self.now_ns + self.cpu_ns, block, "page_allocated", || json!({"page_id": page}));
+            }
+            self.trace.emit(self.now_ns + self.cpu_ns, block, "record_inserted", || {
+                json!({"page_id": page, "record_id": record})
+            });
+        }
+        if new {
+            self.heaps[heap].counters.add(PAGES_ALLOCATED, 1);
+            self.push(client, Step::NewPage { space, page });
+        } else if !self.hit(client, space, page, true) {
+            self.push(client, Step::Page { space, page, write: true });
+        }
+        Flow::Next
+    }
+
+    /// Takes a row out: its page has been visited by whoever found it.
+    pub(crate) fn remove_row(&mut self, client: u32, table: u16, rank: u32, found_in: Option<u16>) -> Flow {
+        let state = &self.tables[usize::from(table)];
+        let record = state.keys.record_of(rank);
+        let in_tree = |tree: u16| self.trees[usize::from(tree)].tree.contains(rank);
+        // Two deletes of one row can overlap; the second finds nothing left to do.
+        let exists = match state.storage {
+            Some(Storage::Heap(heap)) => self.heaps[usize::from(heap)].contains(record),
+            Some(Storage::Tree(tree)) => in_tree(tree),
+            None => state.indexes.iter().any(|index| in_tree(*index)),
+        };
+        if !exists {
+            return Flow::Next;
+        }
+        if let Some(Storage::Heap(heap)) = state.storage {
+            let block = &mut self.heaps[usize::from(heap)];
+            let page = block.page_of(record);
+            block.remove(record);
+            block.counters.add(ROWS_DELETED, 1);
+            let (number, wal) = (block.block, block.wal);
+            self.log(client, wal, 0);
+            if self.clients[client as usize].traced {
+                self.trace.emit(self.now_ns + self.cpu_ns, number, "record_deleted", || {
+                    json!({"page_id": page, "record_id": record})
+                });
+            }
+        }
+        self.tables[usize::from(table)].live -= 1;
+        self.remove_from_trees(client, table, rank, found_in);
+        Flow::Next
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn a_row_that_exceeds_the_page_is_refused() {
+        assert_eq!(rows_per_page(8192, 9000, 1.0), None);
+        assert_eq!(rows_per_page(8192, 8000, 0.5), Some(1));
+        assert_eq!(rows_per_page(8192, 120, 1.0), Some(55));
+    }
+
+    proptest! {
+        /// Every row has one page with room for it, whatever was inserted and deleted in between, in any order of numbers.
+        #[test]
+        fn pages_never_overflow(
+            loaded in 0u32..60,
+            steps in prop::collection::vec((any::<bool>(), 0u32..200), 0..300),
+        ) {
+            let per_page = 4;
+            let mut heap = HeapBlock::new(0, 0, None, 8192, 100, per_page, loaded, 200);
+            let mut model: BTreeMap<u32, u32> = (0..loaded).map(|record| (record, record / per_page)).collect();
+            for (insert, record) in steps {
+                if insert && !model.contains_key(&record) {
+                    let (page, _) = heap.insert(record);
+                    model.insert(record, page);
+                } else if !insert && model.remove(&record).is_some() {
+                    heap.remove(record);
+                }
+                let mut used = BTreeMap::new();
+                for (record, page) in &model {
+                    prop_assert_eq!(heap.page_of(*record), *page);
+                    *used.entry(*page).or_insert(0u32) += 1;
+                }
+                prop_assert!(used.values().all(|rows| *rows <= per_page));
+                prop_assert!(used.keys().all(|page| *page < heap.pages()));
+                prop_assert_eq!(heap.row_count, model.len() as u64);
+                prop_assert!((0..200).all(|record| heap.contains(record) == model.contains_key(&record)));
+            }
+        }
+    }
+}

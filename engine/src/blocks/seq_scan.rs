@@ -1,0 +1,186 @@
+//! Reading a storage from end to end, with read-ahead: pages that are not in memory are asked for several at a time.
+
+use serde_json::json;
+
+use super::buffer::{Lookup, MISSES};
+use super::disk::{IoKind, Purpose};
+use super::operator::{PAGES, ROWS};
+use crate::kernel::load::Find;
+use crate::kernel::step::{Flow, Step};
+use crate::kernel::{Kernel, Source, Storage, cost};
+use crate::workload::OperationType;
+
+/// One page of a scan.
+struct ScanPage {
+    space: u16,
+    page: u32,
+    rows: u32,
+    /// Where the next page is found; absent after the last.
+    next: Option<u32>,
+}
+
+impl Kernel<'_> {
+    /// The page at a scan position: a page number of a heap, a rank of a tree (leaves come and go, ranks stay).
+    fn scan_page(&self, storage: Storage, position: u32) -> Option<ScanPage> {
+        match storage {
+            Storage::Heap(heap) => {
+                let block = &self.heaps[usize::from(heap)];
+                (position < block.pages()).then(|| ScanPage {
+                    space: block.space,
+                    page: position,
+                    rows: block.rows_per_page(),
+                    next: (position + 1 < block.pages()).then_some(position + 1),
+                })
+            }
+            Storage::Tree(tree) => {
+                let block = &self.trees[usize::from(tree)];
+                let leaf = block.tree.leaf_of(position);
+                Some(ScanPage {
+                    space: block.first_space,
+                    page: leaf,
+                    rows: block.tree.leaf_keys(leaf),
+                    next: block.tree.next_leaf(leaf).map(|(_, start)| start),
+                })
+            }
+        }
+    }
+
+    /// Reads on from a position; the next `loaded` pages were just read.
+    pub(crate) fn scan(&mut self, client: u32, number: u16, position: u32, loaded: u32) -> Flow {
+        let statement = self.statements[usize::from(number)];
+        let Find::Scan { storage, read_ahead_pages, operator } = statement.find else { return Flow::Next };
+        // Only an UPDATE without a condition changes every page on its way.
+        let write = statement.kind != OperationType::Select
+            && statement.access == crate::workload::access::Access::Scan;
+        let (mut position, mut loaded) = (position, loaded);
+        while let Some(page) = self.scan_page(storage, position) {
+            if loaded > 0 {
+                loaded -= 1;
+                self.cpu_ns += cost::PAGE_VISIT_NS;
+            } else if !self.hit(client, page.space, page.page, write) {
+                if self.cpu_ns > 0 {
+                    self.push(client, Step::Scan { statement: number, position, loaded: 0 });
+                    return Flow::Yield;
+                }
+                return self.read_ahead(client, number, storage, position, &page, read_ahead_pages, write);
+            }
+            self.cpu_ns += u64::from(page.rows) * cost::SCAN_ROW_NS;
+            if let Some(operator) = operator {
+                let operator = &mut self.operators[usize::from(operator)];
+                operator.counters.add(PAGES, 1);
+                operator.counters.add(ROWS, u64::from(page.rows));
+            }
+            self.count_scanned(client, number, storage, &page, write, operator);
+            let Some(next) = page.next else { break };
+            position = next;
+            if self.cpu_ns >= cost::QUANTUM_NS {
+                self.push(client, Step::Scan { statement: number, position, loaded });
+                return Flow::Yield;
+            }
+        }
+        Flow::Next
+    }
+
+    fn count_scanned(
+        &mut self,
+        client: u32,
+        number: u16,
+        storage: Storage,
+        page: &ScanPage,
+        write: bool,
+        operator: Option<u16>,
+    ) {
+        let statement = self.statements[usize::from(number)];
+        let row_bytes = u64::from(self.tables[usize::from(statement.table)].record_bytes);
+        let bytes = u64::from(page.rows) * row_bytes;
+        let (block, wal) = match storage {
+            Storage::Heap(heap) => (self.heaps[usize::from(heap)].block, self.heaps[usize::from(heap)].wal),
+            Storage::Tree(tree) => (self.trees[usize::from(tree)].block, self.trees[usize::from(tree)].wal),
+        };
+        if write {
+            self.totals.bytes_changed += bytes;
+            self.log(client, wal, bytes);
+        } else {
+            self.totals.bytes_asked += bytes;
+        }
+        if self.clients[client as usize].traced {
+            let block = operator.map_or(block, |operator| self.operators[usize::from(operator)].block);
+            self.trace.emit(self.now_ns + self.cpu_ns, block, "page_scan", || json!({"page_id": page.page}));
+        }
+    }
+
+    /// Asks for the page of a scan that is not in memory, together with those behind it that are not either.
+    #[allow(clippy::too_many_arguments, reason = "the scan's own variables, handed on once")]
+    fn read_ahead(
+        &mut self,
+        client: u32,
+        number: u16,
+        storage: Storage,
+        position: u32,
+        first: &ScanPage,
+        read_ahead_pages: u32,
+        write: bool,
+    ) -> Flow {
+        let again = |loaded: u32| Step::Scan { statement: number, position, loaded };
+        let (space, page) = (first.space, first.page);
+        match self.spaces[usize::from(space)].source {
+            // Changed pages go back one by one, each right after it was read.
+            Source::Disk(_) if write => {
+                self.push(client, again(1));
+                self.push(client, Step::Page { space, page, write });
+                Flow::Next
+            }
+            Source::Disk(disk) => {
+                let pages = self.run_length(storage, first, read_ahead_pages, |_| true);
+                self.push(client, again(pages));
+                self.clients[client as usize].waiting_since_ns = self.now_ns;
+                self.submit_pages(disk, IoKind::Read, Purpose::Direct { client }, space, page, pages);
+                Flow::Wait
+            }
+            Source::Pool(pool) => {
+                let absent = self.pools[usize::from(pool)].peek(space, page) == Lookup::Absent;
+                if !absent || self.pools[usize::from(pool)].next_take_waits() {
+                    // Someone else is reading it, or a dirty page has to go first: one page, the usual way.
+                    self.push(client, again(1));
+                    self.push(client, Step::Page { space, page, write });
+                    return Flow::Next;
+                }
+                let wanted = self.run_length(storage, first, read_ahead_pages, |page| {
+                    self.pools[usize::from(pool)].peek(space, page) == Lookup::Absent
+                });
+                let run = self.free_runs.pop().unwrap_or_else(|| {
+                    self.runs.push(Vec::new());
+                    self.runs.len() as u32 - 1
+                });
+                let mut pages = 0;
+                while pages < wanted && !self.pools[usize::from(pool)].next_take_waits() {
+                    let Some((frame, _)) = self.take_frame(client, pool, space, page + pages, write) else { break };
+                    self.runs[run as usize].push(frame);
+                    pages += 1;
+                }
+                self.pools[usize::from(pool)].counters.add(MISSES, u64::from(pages));
+                self.push(client, again(pages));
+                self.clients[client as usize].waiting_since_ns = self.now_ns;
+                let disk = self.pools[usize::from(pool)].disk;
+                let purpose = Purpose::LoadRun { client, pool, run };
+                self.submit_pages(disk, IoKind::Read, purpose, space, page, pages);
+                Flow::Wait
+            }
+        }
+    }
+
+    /// How many pages, the first included, follow each other on the device and are wanted.
+    fn run_length(&self, storage: Storage, first: &ScanPage, limit: u32, wanted: impl Fn(u32) -> bool) -> u32 {
+        let mut length = 1;
+        let mut next = first.next;
+        while length < limit {
+            let Some(page) = next.and_then(|position| self.scan_page(storage, position)) else { break };
+            if page.page != first.page + length || !wanted(page.page) {
+                break;
+            }
+            length += 1;
+            next = page.next;
+        }
+        length
+    }
+}

@@ -1,0 +1,270 @@
+//! Statements: choose a key, take the path the plan states, do to the row what the statement does.
+
+use serde_json::json;
+
+use super::operator::{CALLS, PAGES, ROWS};
+use super::{heap, tree_block, wal};
+use crate::kernel::load::{BoundKey, Find};
+use crate::kernel::step::{Flow, Step};
+use crate::kernel::{Kernel, Storage, cost};
+use crate::workload::OperationType;
+use crate::workload::access::Access;
+
+impl Kernel<'_> {
+    pub(crate) fn begin_statement(&mut self, client: u32, number: u16) -> Flow {
+        self.cpu_ns += cost::STATEMENT_NS;
+        let statement = self.statements[usize::from(number)];
+        if statement.kind == OperationType::Insert {
+            return self.begin_insert(client, statement.table);
+        }
+        let rank = self.choose_key(client, number);
+        let (rank, rows) = match statement.access {
+            Access::Point => (rank, 1),
+            Access::Range { min_rows, max_rows } => {
+                let rng = &mut self.clients[client as usize].rng;
+                (rank, (min_rows + rng.below(max_rows - min_rows + 1)) as u32)
+            }
+            Access::Scan => (0, u32::MAX),
+        };
+        let reads = statement.kind == OperationType::Select;
+        match statement.find {
+            Find::Search { tree, fetch, operator } => {
+                if let Some(operator) = operator {
+                    self.tell_index_lookup(client, operator, rank);
+                }
+                if statement.access == Access::Point {
+                    self.push(client, Step::Row { statement: number, rank });
+                    let write = !reads && !fetch && self.trees[usize::from(tree)].tree.contains(rank);
+                    return self.search(client, tree, rank, write);
+                }
+                let leaf = self.trees[usize::from(tree)].tree.leaf_of(rank);
+                self.push(client, Step::Range { statement: number, rank, remaining: rows, leaf });
+                self.search(client, tree, rank, false)
+            }
+            Find::Scan { operator, .. } => {
+                if let Some(operator) = operator {
+                    self.operators[usize::from(operator)].counters.add(CALLS, 1);
+                }
+                if !reads && statement.access != Access::Scan {
+                    self.push(client, Step::Matches { statement: number, rank, remaining: rows });
+                }
+                self.push(client, Step::Scan { statement: number, position: 0, loaded: 0 });
+                Flow::Next
+            }
+        }
+    }
+
+    /// The rank of the key this statement asks for, which stays the client's current key.
+    #[inline]
+    fn choose_key(&mut self, client: u32, number: u16) -> u32 {
+        let statement = &self.statements[usize::from(number)];
+        let state = &mut self.clients[client as usize];
+        if let BoundKey::Draw(draw) = statement.key {
+            let table = &self.tables[usize::from(statement.table)];
+            let record = table.draws[usize::from(draw)].draw(&mut state.rng, table.arrived, state.operation) as u32;
+            // A table without any row has no key to ask for; rank 0 is then simply not found.
+            state.rank = if record < table.keys.universe() { table.keys.rank_of(record) } else { 0 };
+            state.record = record;
+        }
+        state.rank
+    }
+
+    fn begin_insert(&mut self, client: u32, table: u16) -> Flow {
+        let state = &mut self.tables[usize::from(table)];
+        let record = state.next_record;
+        state.next_record += 1;
+        let rank = state.keys.rank_of(record);
+        self.totals.bytes_changed += u64::from(state.record_bytes);
+        let client_state = &mut self.clients[client as usize];
+        client_state.rank = rank;
+        client_state.record = record;
+        let steps = &mut client_state.steps;
+        steps.push(Step::RowArrived { table });
+        for tree in state.indexes.iter().rev() {
+            steps.push(Step::TreeInsert { tree: *tree, rank });
+            steps.push(Step::Search { tree: *tree, rank, write: true });
+        }
+        if let Some(Storage::Tree(tree)) = state.storage {
+            steps.push(Step::TreeInsert { tree, rank });
+            steps.push(Step::Search { tree, rank, write: true });
+        }
+        steps.push(Step::InsertRow { table, record });
+        Flow::Next
+    }
+
+    fn tell_index_lookup(&mut self, client: u32, operator: u16, rank: u32) {
+        let operator = &mut self.operators[usize::from(operator)];
+        operator.counters.add(CALLS, 1);
+        if self.clients[client as usize].traced {
+            let block = operator.block;
+            self.trace.emit(self.now_ns + self.cpu_ns, block, "index_lookup", || json!({"key": rank}));
+        }
+    }
+
+    /// A point search has reached its leaf.
+    pub(crate) fn row(&mut self, client: u32, number: u16, rank: u32) -> Flow {
+        if let Find::Search { tree, .. } = self.statements[usize::from(number)].find {
+            if !self.trees[usize::from(tree)].tree.contains(rank) {
+                self.totals.rows_not_found += 1;
+                return Flow::Next;
+            }
+        }
+        self.act_on_row(client, number, rank)
+    }
+
+    /// Does to a row what the statement does. Its index entry, or its leaf, has been visited.
+    pub(crate) fn act_on_row(&mut self, client: u32, number: u16, rank: u32) -> Flow {
+        let statement = self.statements[usize::from(number)];
+        let table = &self.tables[usize::from(statement.table)];
+        let row_bytes = u64::from(table.record_bytes);
+        self.cpu_ns += cost::ROW_NS;
+        match statement.kind {
+            OperationType::Select => self.totals.bytes_asked += row_bytes,
+            _ => self.totals.bytes_changed += row_bytes,
+        }
+        let (tree, storage) = match statement.find {
+            Find::Search { tree, fetch, operator } => {
+                if let Some(operator) = operator {
+                    self.operators[usize::from(operator)].counters.add(ROWS, 1);
+                    if fetch {
+                        self.operators[usize::from(operator)].counters.add(PAGES, 1);
+                    }
+                }
+                (Some(tree), if fetch { table.storage } else { None })
+            }
+            Find::Scan { storage, .. } => (None, Some(storage)),
+        };
+        match (storage, tree) {
+            (Some(Storage::Heap(heap)), _) => self.act_on_heap_row(client, number, heap, rank, tree),
+            (Some(Storage::Tree(clustered)), _) => {
+                let write = statement.kind != OperationType::Select;
+                self.change_tree_row(client, number, clustered, rank, tree);
+                self.push(client, Step::Search { tree: clustered, rank, write });
+            }
+            (None, Some(tree)) => self.change_tree_row(client, number, tree, rank, Some(tree)),
+            (None, None) => {}
+        }
+        Flow::Next
+    }
+
+    fn act_on_heap_row(&mut self, client: u32, number: u16, heap: u16, rank: u32, found_in: Option<u16>) {
+        let statement = self.statements[usize::from(number)];
+        let state = &self.clients[client as usize];
+        let record = match state.rank == rank {
+            true => state.record,
+            false => self.tables[usize::from(statement.table)].keys.record_of(rank),
+        };
+        let block = &mut self.heaps[usize::from(heap)];
+        if !block.contains(record) {
+            self.totals.rows_not_found += 1;
+            return;
+        }
+        let page = block.page_of(record);
+        let (space, number, wal) = (block.space, block.block, block.wal);
+        let write = match statement.kind {
+            OperationType::Update => {
+                block.counters.add(heap::ROWS_UPDATED, 1);
+                let bytes = u64::from(block.record_bytes);
+                self.log(client, wal, bytes);
+                if self.clients[client as usize].traced {
+                    self.trace.emit(self.now_ns + self.cpu_ns, number, "record_updated", || {
+                        json!({"page_id": page, "record_id": record})
+                    });
+                }
+                true
+            }
+            OperationType::Delete => {
+                self.push(client, Step::RemoveRow { table: statement.table, rank, found_in });
+                true
+            }
+            OperationType::Select | OperationType::Insert => {
+                block.counters.add(heap::ROWS_READ, 1);
+                false
+            }
+        };
+        if !self.hit(client, space, page, write) {
+            self.push(client, Step::Page { space, page, write });
+        }
+    }
+
+    /// Changes a row on a leaf that is being visited.
+    fn change_tree_row(&mut self, client: u32, number: u16, tree: u16, rank: u32, found_in: Option<u16>) {
+        let statement = self.statements[usize::from(number)];
+        match statement.kind {
+            OperationType::Update => {
+                let block = &mut self.trees[usize::from(tree)];
+                block.counters.add(tree_block::UPDATES, 1);
+                let (number, wal) = (block.block, block.wal);
+                let bytes = u64::from(self.tables[usize::from(statement.table)].record_bytes);
+                self.log(client, wal, bytes);
+                if self.clients[client as usize].traced {
+                    let leaf = self.trees[usize::from(tree)].tree.leaf_of(rank);
+                    self.trace.emit(self.now_ns + self.cpu_ns, number, "record_updated", || {
+                        json!({"page_id": leaf, "record_id": rank})
+                    });
+                }
+            }
+            OperationType::Delete => {
+                self.push(client, Step::RemoveRow { table: statement.table, rank, found_in });
+            }
+            OperationType::Select | OperationType::Insert => {}
+        }
+    }
+
+    /// After a scan that changes rows: the ones it found, in key order from `rank` on.
+    pub(crate) fn matches(&mut self, client: u32, number: u16, rank: u32, remaining: u32) -> Flow {
+        let statement = self.statements[usize::from(number)];
+        let Find::Scan { storage, .. } = statement.find else { return Flow::Next };
+        let keys = &self.tables[usize::from(statement.table)].keys;
+        let exists = |rank: u32| match storage {
+            Storage::Heap(heap) => self.heaps[usize::from(heap)].contains(keys.record_of(rank)),
+            Storage::Tree(tree) => self.trees[usize::from(tree)].tree.contains(rank),
+        };
+        let end = if statement.access == Access::Point { rank.saturating_add(1) } else { keys.universe() };
+        let found = (rank..end.min(keys.universe())).find(|rank| exists(*rank));
+        let Some(found) = found else {
+            self.totals.rows_not_found += u64::from(statement.access == Access::Point);
+            return Flow::Next;
+        };
+        if remaining > 1 && found + 1 < end {
+            self.push(client, Step::Matches { statement: number, rank: found + 1, remaining: remaining - 1 });
+        }
+        self.act_on_row(client, number, found)
+    }
+
+    /// Takes a deleted row out of the tree it lies in and out of every index.
+    pub(crate) fn remove_from_trees(&mut self, client: u32, table: u16, rank: u32, found_in: Option<u16>) {
+        let state = &self.tables[usize::from(table)];
+        let clustered = match state.storage {
+            Some(Storage::Tree(tree)) => Some(tree),
+            _ => None,
+        };
+        let trees: Vec<u16> = clustered.into_iter().chain(state.indexes.iter().copied()).collect();
+        for tree in trees.into_iter().rev() {
+            self.push(client, Step::TreeRemove { tree, rank });
+            if found_in == Some(tree) {
+                let block = &self.trees[usize::from(tree)];
+                let page = block.tree.leaf_of(rank);
+                self.push(client, Step::Page { space: block.first_space, page, write: true });
+            } else {
+                self.push(client, Step::Search { tree, rank, write: true });
+            }
+        }
+    }
+
+    /// Appends the record of a change of `bytes` to the log of the block that changed, if it has one.
+    #[inline]
+    pub(crate) fn log(&mut self, client: u32, wal: Option<u16>, bytes: u64) {
+        let Some(wal) = wal else { return };
+        let number = usize::from(wal);
+        let bytes = bytes + wal::RECORD_HEADER_BYTES;
+        self.wals[number].append(bytes);
+        self.cpu_ns += cost::LOG_RECORD_NS;
+        self.clients[client as usize].logs |= 1 << number;
+        if self.clients[client as usize].traced {
+            let block = self.wals[number].block;
+            self.trace.emit(self.now_ns + self.cpu_ns, block, "log_append", || json!({"bytes": bytes}));
+        }
+        self.apply_log_action(number, wal::Action::Nothing);
+    }
+}

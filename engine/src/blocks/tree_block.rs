@@ -1,0 +1,213 @@
+//! The blocks that are B+trees: an index, or a clustered storage whose leaves hold the rows. Searches, inserts and deletes visit
+//! the pages a real tree visits, from the root down, then change them.
+
+use serde_json::{Value, json};
+
+use super::counters::Counters;
+use super::tree::{Change, Tree};
+use crate::kernel::step::{Flow, Step};
+use crate::kernel::{Kernel, Storage, cost};
+use crate::plan::BlockIndex;
+
+pub(crate) const LOOKUPS: usize = 0;
+pub(crate) const INSERTS: usize = 1;
+pub(crate) const UPDATES: usize = 2;
+pub(crate) const DELETES: usize = 3;
+pub(crate) const SPLITS: usize = 4;
+pub(crate) const MERGES: usize = 5;
+pub(crate) const PAGES_ALLOCATED: usize = 6;
+
+#[derive(Debug)]
+pub(crate) struct TreeBlock {
+    pub(crate) block: BlockIndex,
+    pub(crate) tree: Tree,
+    /// Space of the leaves; the levels above follow.
+    pub(crate) first_space: u16,
+    pub(crate) wal: Option<u16>,
+    pub(crate) page_size_bytes: u32,
+    pub(crate) counters: Counters<7>,
+}
+
+impl TreeBlock {
+    pub(crate) fn new(
+        block: BlockIndex,
+        tree: Tree,
+        first_space: u16,
+        wal: Option<u16>,
+        page_size_bytes: u32,
+    ) -> Self {
+        let counters = Counters::new([
+            "lookups",
+            "inserts",
+            "updates",
+            "deletes",
+            "splits",
+            "merges",
+            "pages_allocated",
+        ]);
+        Self { block, tree, first_space, wal, page_size_bytes, counters }
+    }
+
+    /// Pages of all levels.
+    pub(crate) fn pages(&self) -> u64 {
+        (0..self.tree.height()).map(|level| self.tree.pages(level)).sum()
+    }
+
+    pub(crate) fn gauges(&self) -> Value {
+        let levels: Vec<u64> = (0..self.tree.height()).map(|level| self.tree.pages(level)).collect();
+        json!({
+            "height": self.tree.height(),
+            "keys": self.tree.keys(),
+            "leaf_pages": levels[0],
+            "inner_pages": levels[1..].iter().sum::<u64>(),
+            "pages_per_level": levels,
+            "leaf_density": self.tree.leaf_density(),
+            "entry_bytes": self.tree.item_bytes(),
+        })
+    }
+}
+
+impl Kernel<'_> {
+    /// Begins a search: the client's path is that of `rank`, and its pages are visited from the root down.
+    #[inline]
+    pub(crate) fn search(&mut self, client: u32, tree: u16, rank: u32, write: bool) -> Flow {
+        let block = &mut self.trees[usize::from(tree)];
+        let path = &mut self.clients[client as usize].path;
+        block.tree.path(rank, path);
+        block.counters.add(LOOKUPS, 1);
+        let root = path.height - 1;
+        if self.clients[client as usize].traced {
+            let found = block.tree.contains(rank);
+            let (height, number) = (root + 1, block.block);
+            self.trace.emit(self.now_ns + self.cpu_ns, number, "btree_lookup", || {
+                json!({"key": rank, "tree_height": height, "pages_traversed": height, "found": found})
+            });
+        }
+        self.walk(client, tree, root, write)
+    }
+
+    /// Visits the client's path from a level down; what is not in memory becomes a step of its own.
+    #[inline]
+    pub(crate) fn walk(&mut self, client: u32, tree: u16, from: u8, write: bool) -> Flow {
+        let first_space = self.trees[usize::from(tree)].first_space;
+        for level in (0..=from).rev() {
+            let page = self.clients[client as usize].path.pages[usize::from(level)];
+            let space = first_space + u16::from(level);
+            let write_page = write && level == 0;
+            if self.clients[client as usize].traced && level > 0 {
+                let block = self.trees[usize::from(tree)].block;
+                let depth = self.clients[client as usize].path.height - 1 - level;
+                self.trace.emit(self.now_ns + self.cpu_ns, block, "btree_traverse", || {
+                    json!({"depth": depth, "node_id": page})
+                });
+            }
+            if !self.hit(client, space, page, write_page) {
+                if level > 0 {
+                    self.push(client, Step::Walk { tree, level: level - 1, write });
+                }
+                self.push(client, Step::Page { space, page, write: write_page });
+                return Flow::Next;
+            }
+        }
+        Flow::Next
+    }
+
+    /// Adds an entry to a leaf that has been visited, and splits what overflows.
+    pub(crate) fn tree_insert(&mut self, client: u32, tree: u16, rank: u32) -> Flow {
+        let block = &mut self.trees[usize::from(tree)];
+        if block.tree.contains(rank) {
+            return Flow::Next;
+        }
+        block.counters.add(INSERTS, 1);
+        self.cpu_ns += cost::ROW_NS;
+        let (number, wal) = (block.block, block.wal);
+        let entry_bytes = u64::from(block.tree.item_bytes());
+        let from = self.clients[client as usize].steps.len();
+        self.trees[usize::from(tree)].tree.insert(rank);
+        self.apply_changes(client, tree);
+        // Pages are changed from the leaf up, and steps are taken from the end.
+        self.clients[client as usize].steps[from..].reverse();
+        self.log(client, wal, entry_bytes);
+        if self.clients[client as usize].traced && self.is_storage(tree) {
+            let leaf = self.trees[usize::from(tree)].tree.leaf_of(rank);
+            self.trace.emit(self.now_ns + self.cpu_ns, number, "record_inserted", || {
+                json!({"page_id": leaf, "record_id": rank})
+            });
+        }
+        Flow::Next
+    }
+
+    /// Removes an entry from a leaf that has been visited, and merges what got too empty.
+    pub(crate) fn tree_remove(&mut self, client: u32, tree: u16, rank: u32) -> Flow {
+        let block = &mut self.trees[usize::from(tree)];
+        if !block.tree.contains(rank) {
+            return Flow::Next;
+        }
+        block.counters.add(DELETES, 1);
+        self.cpu_ns += cost::ROW_NS;
+        let (number, wal) = (block.block, block.wal);
+        if self.clients[client as usize].traced && self.is_storage(tree) {
+            let leaf = self.trees[usize::from(tree)].tree.leaf_of(rank);
+            self.trace.emit(self.now_ns + self.cpu_ns, number, "record_deleted", || {
+                json!({"page_id": leaf, "record_id": rank})
+            });
+        }
+        let from = self.clients[client as usize].steps.len();
+        self.trees[usize::from(tree)].tree.remove(rank);
+        self.apply_changes(client, tree);
+        self.clients[client as usize].steps[from..].reverse();
+        self.log(client, wal, 0);
+        Flow::Next
+    }
+
+    /// Pushes the page accesses that the tree's last change makes.
+    fn apply_changes(&mut self, client: u32, tree: u16) {
+        let block = &mut self.trees[usize::from(tree)];
+        let traced = self.clients[client as usize].traced;
+        let steps = &mut self.clients[client as usize].steps;
+        let space = |level: u8| block.first_space + u16::from(level);
+        let now_ns = self.now_ns + self.cpu_ns;
+        for change in block.tree.changes() {
+            match *change {
+                Change::Split { level, left, right } => {
+                    block.counters.add(SPLITS, 1);
+                    block.counters.add(PAGES_ALLOCATED, 1);
+                    self.cpu_ns += cost::SPLIT_NS;
+                    steps.push(Step::NewPage { space: space(level), page: right });
+                    if traced {
+                        self.trace.emit(now_ns, block.block, "btree_split", || {
+                            json!({"level": level, "node_id": left, "new_node_id": right})
+                        });
+                        self.trace.emit(now_ns, block.block, "page_allocated", || json!({"page_id": right}));
+                    }
+                }
+                Change::Grew { level } => {
+                    block.counters.add(PAGES_ALLOCATED, 1);
+                    steps.push(Step::NewPage { space: space(level), page: 0 });
+                    if traced {
+                        self.trace.emit(now_ns, block.block, "page_allocated", || json!({"page_id": 0}));
+                    }
+                }
+                Change::Parent { level, page } => {
+                    steps.push(Step::Page { space: space(level), page, write: true });
+                }
+                Change::Merge { level, left, right } => {
+                    block.counters.add(MERGES, 1);
+                    self.cpu_ns += cost::SPLIT_NS;
+                    steps.push(Step::Page { space: space(level), page: left, write: true });
+                    steps.push(Step::Page { space: space(level), page: right, write: true });
+                    if traced {
+                        self.trace.emit(now_ns, block.block, "btree_merge", || {
+                            json!({"level": level, "node_id": left, "removed_node_id": right})
+                        });
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether the rows of a table lie in this tree.
+    pub(crate) fn is_storage(&self, tree: u16) -> bool {
+        self.tables.iter().any(|table| table.storage == Some(Storage::Tree(tree)))
+    }
+}
