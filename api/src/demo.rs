@@ -12,7 +12,7 @@ use crate::{config::Config, error::StartError, server::Server, service::accounts
 
 /// The templates that are compared, and the workload both get.
 const TEMPLATES: [&str; 2] = ["heap-btree", "clustered-large-pool"];
-const WORKLOAD: &str = "YCSB-A";
+const WORKLOAD: &str = "ycsb-a";
 /// Between two looks at the jobs.
 const POLL: Duration = Duration::from_millis(150);
 const BAR_STEPS: u64 = 1_000;
@@ -70,7 +70,7 @@ async fn demonstrate(server: &Server) -> Result<(), DemoError> {
     for job in &jobs {
         runs.push((job.design.name.as_str(), client.finish(job).await?));
     }
-    println!("\n{WORKLOAD} on two designs:\n{}\n", comparison(&runs));
+    println!("\n{} on two designs:\n{}\n", workload.name, comparison(&runs));
     println!("Playground  {}graphiql/", server.state.config.public_url);
     println!("E-mail      {}\nPassword    {password}", accounts::DEMO_EMAIL);
     Ok(())
@@ -162,7 +162,8 @@ impl Client {
         const QUERY: &str = "query { workloadTemplates(first: 100) { nodes { id name } } }";
         let mut data = self.send(QUERY, json!({})).await?;
         let workloads: Vec<Named> = Deserialize::deserialize(data["workloadTemplates"]["nodes"].take())?;
-        let found = workloads.into_iter().find(|workload| workload.name.contains(WORKLOAD));
+        let known = engine::templates::workloads().iter().find(|template| template.slug == WORKLOAD);
+        let found = workloads.into_iter().find(|workload| known.is_some_and(|known| known.name == workload.name));
         found.ok_or(DemoError::NoTemplate(WORKLOAD))
     }
 

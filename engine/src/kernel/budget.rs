@@ -21,7 +21,7 @@ pub enum StopCause {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum TraceLevel {
     None,
-    /// Whole operations, chosen by a hash of their number at a rate fixed for the run: about a thousand of them.
+    /// Whole operations, chosen by a hash of their number at a rate fixed for the run: 500 to 1000 of them.
     #[default]
     Sampled,
     /// Every operation from the first on, until `max_events`.

@@ -30,6 +30,8 @@ pub(crate) struct Client {
     pub(crate) logs: u128,
     /// Operations of the transaction in progress that are done.
     in_transaction: u32,
+    /// The operation in progress has committed.
+    committed: bool,
     pub(crate) traced: bool,
 }
 
@@ -47,6 +49,7 @@ impl Client {
             record: 0,
             logs: 0,
             in_transaction: 0,
+            committed: false,
             traced: false,
         }
     }
@@ -128,7 +131,7 @@ impl Kernel<'_> {
         let causes = self.causes.list.len();
         self.spent_ns[client as usize * causes..(client as usize + 1) * causes].fill(0);
         self.charge(client, CLIENT_QUEUE, self.now_ns - intended_ns);
-        // The last operation of a run commits whatever is open, so that no transaction is left hanging.
+        // The last operation of a run ends its transaction early.
         let last = self.issued == self.program.total;
         let state = &mut self.clients[client as usize];
         state.in_transaction += 1;
@@ -179,6 +182,8 @@ impl Kernel<'_> {
             self.bands.record(latency_ns, spent);
         }
         self.sampler.record(latency_ns);
+        // Counted here, so that an operation and its commit fall on the same side of the warm-up's end.
+        self.totals.commits += u64::from(std::mem::take(&mut self.clients[client as usize].committed));
         self.completed += 1;
         if self.completed == self.program.warmup {
             self.begin_measuring();
@@ -194,7 +199,7 @@ impl Kernel<'_> {
     pub(super) fn commit(&mut self, client: u32) -> Flow {
         let logs = self.clients[client as usize].logs;
         if logs == 0 {
-            self.totals.commits += 1;
+            self.clients[client as usize].committed = true;
             self.cpu_ns += cost::COMMIT_NS;
             if self.clients[client as usize].traced {
                 self.trace.emit(self.now_ns + self.cpu_ns, self.client_block, "transaction_committed", || json!({}));
