@@ -41,7 +41,6 @@ export async function submitJob(authorization) {
     idempotencyKey: randomUUID(),
     designId: designs.nodes[0].id,
     workloadId: workloadTemplates.nodes[0].id,
-    fresh: true,
   };
   const { simulationJobSubmit } = await send(
     'mutation ($input: SimulationJobSubmitInput!) { simulationJobSubmit(input: $input) { job { id } userErrors { message path } } }',

@@ -7,6 +7,7 @@ mod designs;
 mod jobs;
 mod nested;
 mod pages;
+mod playground;
 mod workloads;
 
 pub use app::{App, Person};

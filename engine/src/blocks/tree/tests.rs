@@ -186,3 +186,60 @@ fn removing_everything_leaves_one_page() {
     }
     verify(&tree, &keys);
 }
+
+/// The PostgreSQL cases whose order of keys is none of a table's insert orders. The others go through the catalogue, in
+/// `tests/fidelity.rs`.
+#[test]
+fn mixed_streams_of_keys_give_postgresqls_pages() {
+    let cases: serde_json::Value =
+        serde_json::from_str(include_str!("../../../tests/fidelity/pg_btree.json")).unwrap();
+    let mut checked = 0;
+    for case in cases["cases"].as_array().unwrap() {
+        let (order, records) = (case["order"].as_str().unwrap(), case["records"].as_u64().unwrap() as u32);
+        let keys: Vec<u32> = match order {
+            "streams16" => (0..records).map(|i| i % 16 * (records / 16) + i / 16).collect(),
+            "mix10" | "mix25" => mixed(records, order[3..].parse::<f64>().unwrap() / 100.0),
+            _ => continue,
+        };
+        checked += 1;
+        let fill = case["fill_factor_percent"].as_f64().unwrap() / 100.0;
+        let shape = TreeShape::postgres_index(8192, 8, fill, true, 0.0).unwrap();
+        let mut tree = Tree::empty(shape, keys.iter().max().unwrap() + 1);
+        keys.iter().for_each(|key| tree.insert(*key));
+        let levels: Vec<u64> = (0..tree.height()).map(|level| tree.pages(level)).collect();
+        let measured = |result: usize| -> Vec<u64> {
+            serde_json::from_value(case["results"][result]["pages_per_level"].clone()).unwrap()
+        };
+        if order == "streams16" {
+            assert_eq!(levels, measured(0));
+        } else {
+            let leaves = measured(0)[0] as f64;
+            assert_eq!(levels.len(), 3);
+            assert!((levels[0] as f64 / leaves - 1.0).abs() < 0.01, "{order}: {levels:?}");
+            assert!(levels[1].abs_diff(measured(0)[1]) <= 1, "{order}: {levels:?}");
+        }
+    }
+    assert_eq!(checked, 3);
+}
+
+/// Each key is, with this probability, a random one below all ascending ones; otherwise the next ascending one.
+fn mixed(records: u32, random: f64) -> Vec<u32> {
+    const LOW: u32 = 20_000_000;
+    let mut rng = Stream::new(1, "mix").at(0);
+    let mut taken = BTreeSet::new();
+    let mut next = LOW;
+    (0..records)
+        .map(|_| {
+            if rng.unit() >= random {
+                next += 1;
+                return next - 1;
+            }
+            loop {
+                let key = rng.below(u64::from(LOW)) as u32;
+                if taken.insert(key) {
+                    return key;
+                }
+            }
+        })
+        .collect()
+}
