@@ -134,7 +134,8 @@ impl Client {
 
     /// Sends an operation and returns its data; mistakes in a payload count as errors here.
     async fn send(&self, query: &str, variables: Json) -> Result<Json, DemoError> {
-        let mut request = self.http.post(&self.endpoint).json(&json!({ "query": query, "variables": variables }));
+        let mut request =
+            self.http.post(&self.endpoint).json(&json!({ "query": query, "variables": variables }));
         if let Some(token) = &self.token {
             request = request.bearer_auth(token);
         }
@@ -143,7 +144,8 @@ impl Client {
             return Err(DemoError::Refused(errors.to_string()));
         }
         let data = answer["data"].take();
-        let mistakes = data.as_object().into_iter().flatten().find_map(|(_, payload)| payload.get("userErrors"));
+        let mistakes =
+            data.as_object().into_iter().flatten().find_map(|(_, payload)| payload.get("userErrors"));
         match mistakes.and_then(Json::as_array) {
             Some(mistakes) if !mistakes.is_empty() => Err(DemoError::Refused(json!(mistakes).to_string())),
             _ => Ok(data),
@@ -163,7 +165,8 @@ impl Client {
         let mut data = self.send(QUERY, json!({})).await?;
         let workloads: Vec<Named> = Deserialize::deserialize(data["workloadTemplates"]["nodes"].take())?;
         let known = engine::templates::workloads().iter().find(|template| template.slug == WORKLOAD);
-        let found = workloads.into_iter().find(|workload| known.is_some_and(|known| known.name == workload.name));
+        let found =
+            workloads.into_iter().find(|workload| known.is_some_and(|known| known.name == workload.name));
         found.ok_or(DemoError::NoTemplate(WORKLOAD))
     }
 
@@ -203,7 +206,8 @@ impl Client {
 
     /// Follows a job to its end.
     async fn finish(&self, job: &Job) -> Result<Summary, DemoError> {
-        const QUERY: &str = "query Job($id: ID!) { simulationJob(id: $id) { status progress failure { message }
+        const QUERY: &str =
+            "query Job($id: ID!) { simulationJob(id: $id) { status progress failure { message }
             run { summary { throughputQps latencyP50Ms latencyP95Ms latencyP99Ms pagesRead pagesWritten
             cacheHitRatio } } } }";
         loop {
@@ -215,11 +219,13 @@ impl Client {
                 "COMPLETED" => {
                     job.bar.finish();
                     let summary = state.run.and_then(|run| run.summary);
-                    return summary.ok_or_else(|| DemoError::Refused("a completed job has no summary".into()));
+                    return summary
+                        .ok_or_else(|| DemoError::Refused("a completed job has no summary".into()));
                 }
                 _ => {
                     job.bar.abandon();
-                    let reason = state.failure.map_or_else(|| "no reason given".into(), |found| found.message);
+                    let reason =
+                        state.failure.map_or_else(|| "no reason given".into(), |found| found.message);
                     let design = job.design.name.clone();
                     return Err(DemoError::Failed { design, status: state.status, reason });
                 }

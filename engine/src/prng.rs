@@ -18,9 +18,9 @@ pub(crate) struct Stream(u64);
 impl Stream {
     pub(crate) fn new(seed: u64, name: &str) -> Self {
         // FNV-1a spreads the name; mixing decorrelates neighbouring seeds.
-        let hash = name
-            .bytes()
-            .fold(0xCBF2_9CE4_8422_2325u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3));
+        let hash = name.bytes().fold(0xCBF2_9CE4_8422_2325u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3)
+        });
         Self(mix(mix(seed.wrapping_add(GAMMA)) ^ hash))
     }
 

@@ -41,7 +41,8 @@ struct TreeResult {
 
 #[test]
 fn heap_pages_and_scans_are_postgresqls() {
-    let Cases { cases } = serde_json::from_str::<Cases<HeapCase>>(include_str!("fidelity/pg_heap.json")).unwrap();
+    let Cases { cases } =
+        serde_json::from_str::<Cases<HeapCase>>(include_str!("fidelity/pg_heap.json")).unwrap();
     assert_eq!(cases.len(), 12);
     for case in cases {
         let design = canvas(
@@ -82,7 +83,8 @@ fn heap_grown_by_inserts_has_the_pages_of_a_loaded_one() {
 
 #[test]
 fn tree_pages_are_postgresqls_on_every_level() {
-    let Cases { cases } = serde_json::from_str::<Cases<TreeCase>>(include_str!("fidelity/pg_btree.json")).unwrap();
+    let Cases { cases } =
+        serde_json::from_str::<Cases<TreeCase>>(include_str!("fidelity/pg_btree.json")).unwrap();
     let mut checked = 0;
     for case in cases {
         let insert_order = match case.order.as_str() {

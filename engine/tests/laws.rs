@@ -71,19 +71,27 @@ fn variety() -> Vec<Report> {
             "distribution": "zipfian",
         })
     };
-    let mix = [(READ, 5.0, Value::Null), (UPDATE, 3.0, Value::Null), (INSERT, 1.0, Value::Null), (RANGE, 1.0, Value::Null)];
+    let mix = [
+        (READ, 5.0, Value::Null),
+        (UPDATE, 3.0, Value::Null),
+        (INSERT, 1.0, Value::Null),
+        (RANGE, 1.0, Value::Null),
+    ];
     vec![
         run(&heap_btree(200, json!({})), &workload(&mix, config(20_000, 1))),
         run(&heap_btree(200, json!({"preset": "hdd"})), &workload(&mix, config(4_000, 8))),
         run(&heap_btree(50, json!({"preset": "sata-ssd", "slots": 2})), &workload(&mix, config(20_000, 64))),
         run(&heap_btree(4, json!({})), &workload(&mix, config(10_000, 32))),
         run(&heap_btree(300, json!({})), &workload(&[(SCAN, 1.0, Value::Null)], config(40, 4))),
-        run(&heap_btree(100, json!({"preset": "cloud-volume"})), &workload(&mix, {
-            let mut config = config(10_000, 16);
-            config["think_time_ms"] = json!(1.5);
-            config["operations_per_transaction"] = json!(4);
-            config
-        })),
+        run(
+            &heap_btree(100, json!({"preset": "cloud-volume"})),
+            &workload(&mix, {
+                let mut config = config(10_000, 16);
+                config["think_time_ms"] = json!(1.5);
+                config["operations_per_transaction"] = json!(4);
+                config
+            }),
+        ),
     ]
 }
 
@@ -128,7 +136,10 @@ fn littles_law_holds_in_the_closed_loop() {
             "total_operations": 60_000, "concurrency": clients, "think_time_ms": think_ms, "record_count": 20_000,
             "record_bytes": 300,
         });
-        let report = run(&heap_btree(200, json!({"preset": "sata-ssd"})), &workload(&[(READ, 1.0, Value::Null)], config));
+        let report = run(
+            &heap_btree(200, json!({"preset": "sata-ssd"})),
+            &workload(&[(READ, 1.0, Value::Null)], config),
+        );
         // N = X · (R + Z)
         let cycle_seconds = (report.summary.latency_mean_ms + think_ms) / 1e3;
         close(report.summary.throughput_qps * cycle_seconds, f64::from(clients), 0.01, "clients");
@@ -158,8 +169,10 @@ fn group_commit_lies_between_one_and_two_flushes() {
         let config = json!({
             "total_operations": 20_000, "concurrency": clients, "record_count": 1_000, "record_bytes": 100,
         });
-        let report =
-            run(&heap_btree(5_000, json!({"preset": "sata-ssd"})), &workload(&[(UPDATE, 1.0, Value::Null)], config));
+        let report = run(
+            &heap_btree(5_000, json!({"preset": "sata-ssd"})),
+            &workload(&[(UPDATE, 1.0, Value::Null)], config),
+        );
         let (n, latency_ms) = (f64::from(clients), report.summary.latency_mean_ms);
         assert!(latency_ms > flush_ms && latency_ms < 2.1 * flush_ms, "{clients}: {latency_ms}");
         let per_flush = report.summary.throughput_qps * flush_ms / 1e3;

@@ -17,30 +17,20 @@ pub enum Outcome {
     Abort,
 }
 
-/// A handler's failure to come to an outcome of its own, with what to do about it. The source is for logs.
+/// A handler that came to no outcome because the infrastructure failed; the next delivery may fare better. The text is for
+/// logs.
 #[derive(Debug, thiserror::Error)]
-pub enum JobError {
-    /// The infrastructure failed; the next delivery may fare better.
-    #[error("to be retried: {0}")]
-    Retry(Box<dyn Error + Send + Sync>),
-    /// No delivery will fare better.
-    #[error("aborted: {0}")]
-    Abort(Box<dyn Error + Send + Sync>),
-}
+#[error("to be retried: {0}")]
+pub struct JobError(pub Box<dyn Error + Send + Sync>);
 
-/// Chooses between the two at a `?`.
-pub trait OrElse<T> {
+/// Says at a `?` that a failure is worth another delivery. What is not ends as an [`Outcome`] or in the job's row.
+pub trait OrRetry<T> {
     fn or_retry(self) -> Result<T, JobError>;
-    fn or_abort(self) -> Result<T, JobError>;
 }
 
-impl<T, E: Into<Box<dyn Error + Send + Sync>>> OrElse<T> for Result<T, E> {
+impl<T, E: Into<Box<dyn Error + Send + Sync>>> OrRetry<T> for Result<T, E> {
     fn or_retry(self) -> Result<T, JobError> {
-        self.map_err(|error| JobError::Retry(error.into()))
-    }
-
-    fn or_abort(self) -> Result<T, JobError> {
-        self.map_err(|error| JobError::Abort(error.into()))
+        self.map_err(|error| JobError(error.into()))
     }
 }
 

@@ -120,13 +120,9 @@ impl Executor {
             let handled = AssertUnwindSafe(self.dispatch(&delivery)).catch_unwind().await;
             let outcome = match handled {
                 Ok(Ok(outcome)) => outcome,
-                Ok(Err(JobError::Retry(error))) => {
+                Ok(Err(JobError(error))) => {
                     tracing::warn!(error, "the job will be tried again");
                     Outcome::Retry { delay: backoff(delivery.attempts) }
-                }
-                Ok(Err(JobError::Abort(error))) => {
-                    tracing::error!(error, "the job cannot be handled");
-                    Outcome::Abort
                 }
                 Err(_) => {
                     tracing::error!("the handler panicked; the job will be tried again");

@@ -18,7 +18,7 @@ use tracing::Span;
 
 use crate::{
     attempt::{Attempt, Ended, Stop},
-    error::{JobError, OrElse, Outcome, backoff},
+    error::{JobError, OrRetry, Outcome, backoff},
     executor::Executor,
     queue::Delivery,
 };

@@ -67,7 +67,8 @@ impl Tokens {
     pub fn verify(&self, token: &str) -> Result<Viewer, InvalidToken> {
         let mut validation = Validation::new(Algorithm::HS256);
         validation.leeway = 0;
-        let data = jsonwebtoken::decode::<Claims>(token, &self.decoding, &validation).map_err(|_| InvalidToken)?;
+        let data =
+            jsonwebtoken::decode::<Claims>(token, &self.decoding, &validation).map_err(|_| InvalidToken)?;
         Ok(Viewer { user_id: data.claims.sub, session_id: data.claims.sid })
     }
 }
@@ -129,10 +130,12 @@ mod tests {
     fn an_expired_or_differently_signed_token_is_refused() {
         let tokens = Tokens::new(&[1; 32]);
         let claims = Claims { sub: Uuid::nil(), sid: Uuid::nil(), iat: 0, exp: Utc::now().timestamp() - 1 };
-        let expired = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &tokens.encoding).unwrap();
+        let expired =
+            jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &tokens.encoding).unwrap();
         assert_eq!(tokens.verify(&expired), Err(InvalidToken));
 
-        let unsigned = format!("{}.{}.", URL_SAFE_NO_PAD.encode(r#"{"alg":"none"}"#), URL_SAFE_NO_PAD.encode("{}"));
+        let unsigned =
+            format!("{}.{}.", URL_SAFE_NO_PAD.encode(r#"{"alg":"none"}"#), URL_SAFE_NO_PAD.encode("{}"));
         assert_eq!(tokens.verify(&unsigned), Err(InvalidToken));
         let claims = Claims { exp: Utc::now().timestamp() + 60, ..claims };
         let other = jsonwebtoken::encode(&Header::new(Algorithm::HS512), &claims, &tokens.encoding).unwrap();

@@ -48,10 +48,7 @@ pub fn loaders(db: DatabaseConnection, viewer: Option<Viewer>) -> Arc<Loaders> {
 ///
 /// # Errors
 /// An internal fault when the database did not answer.
-pub async fn load<K>(
-    ctx: &Context<'_>,
-    key: K,
-) -> Result<Option<<Reader as Loader<K>>::Value>, Error>
+pub async fn load<K>(ctx: &Context<'_>, key: K) -> Result<Option<<Reader as Loader<K>>::Value>, Error>
 where
     K: Send + Sync + Hash + Eq + Clone + 'static,
     Reader: Loader<K, Error = LoadFault>,

@@ -154,7 +154,9 @@ mod tests {
         assert_eq!(request(None, None).unwrap().limit, 20);
         assert_eq!(request(Some(100), None).unwrap().limit, 100);
         assert!(request(None, Some(3)).unwrap().backward);
-        for (first, last) in [(Some(0), None), (Some(101), None), (Some(-1), None), (None, Some(0)), (Some(1), Some(1))] {
+        for (first, last) in
+            [(Some(0), None), (Some(101), None), (Some(-1), None), (None, Some(0)), (Some(1), Some(1))]
+        {
             assert!(request(first, last).is_err(), "{first:?} {last:?}");
         }
     }

@@ -33,7 +33,11 @@ impl Query {
     }
 
     /// The things with these ids, in their order.
-    async fn nodes(&self, ctx: &Context<'_>, ids: Vec<ID>) -> Result<Vec<Option<Result<Node, Error>>>, Error> {
+    async fn nodes(
+        &self,
+        ctx: &Context<'_>,
+        ids: Vec<ID>,
+    ) -> Result<Vec<Option<Result<Node, Error>>>, Error> {
         if ids.len() as u64 > MAX_PAGE {
             return Err(bad_input(format!("ids must hold at most {MAX_PAGE} ids")));
         }

@@ -94,7 +94,8 @@ pub async fn ensure_demo_account(services: &Services) -> ServiceResult<String> {
         Some(user) => drop(users::set_password(&services.db, user, password_hash).await?),
         None => {
             let (handle, email) = ("demo".into(), DEMO_EMAIL.into());
-            users::insert(&services.db, NewUser { handle, email, password_hash, tier: Tier::Premium }).await?;
+            users::insert(&services.db, NewUser { handle, email, password_hash, tier: Tier::Premium })
+                .await?;
         }
     }
     Ok(password)

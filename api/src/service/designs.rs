@@ -14,8 +14,7 @@ use uuid::Uuid;
 use worker::pool::Services;
 
 use super::{
-    ErrorCode, Fault, ServiceResult, UserError, error::Detail, idempotency::Call, input::Mistakes,
-    plan::Plan,
+    ErrorCode, Fault, ServiceResult, UserError, error::Detail, idempotency::Call, input::Mistakes, plan::Plan,
 };
 use crate::auth::Viewer;
 
@@ -56,7 +55,10 @@ pub async fn create(
     match (&input.canvas, input.template_id) {
         (Some(canvas), None) => check_canvas(&mut mistakes, canvas),
         (None, Some(_)) => {}
-        _ => mistakes.add(UserError::invalid(&["canvas"], "give either canvas or templateId, not both and not neither")),
+        _ => mistakes.add(UserError::invalid(
+            &["canvas"],
+            "give either canvas or templateId, not both and not neither",
+        )),
     }
     mistakes.none()?;
 
@@ -91,9 +93,9 @@ pub async fn create(
             Ok(design)
         }
         // The same call came twice at once and the other one was first.
-        Err(StoreError::Taken(_)) => recall(services, call.as_ref(), viewer)
-            .await?
-            .ok_or_else(|| Fault::Internal("a new design met a unique value that nobody holds".into()).into()),
+        Err(StoreError::Taken(_)) => recall(services, call.as_ref(), viewer).await?.ok_or_else(|| {
+            Fault::Internal("a new design met a unique value that nobody holds".into()).into()
+        }),
         Err(error) => Err(error.into()),
     }
 }
@@ -130,9 +132,13 @@ async fn within_plan(services: &Services, viewer: Viewer) -> ServiceResult<()> {
         return Ok(());
     }
     let quota = Detail::Quota { limit: limit.cast_signed(), used: used.cast_signed() };
-    Err(UserError::new(ErrorCode::QuotaExceeded, &[], format!("your plan holds {limit} designs; archive one first"))
-        .with(quota)
-        .into())
+    Err(UserError::new(
+        ErrorCode::QuotaExceeded,
+        &[],
+        format!("your plan holds {limit} designs; archive one first"),
+    )
+    .with(quota)
+    .into())
 }
 
 /// Changes a design that is still at `expected_version`. A new canvas appends a version, which is returned too.
@@ -150,9 +156,11 @@ pub async fn update(
     if let Some(canvas) = &input.canvas {
         check_canvas(&mut mistakes, canvas);
     }
-    mistakes.check(input.message.as_ref().is_none_or(|text| text.chars().count() <= 5_000), &["message"], || {
-        "message must have at most 5000 characters".into()
-    });
+    mistakes.check(
+        input.message.as_ref().is_none_or(|text| text.chars().count() <= 5_000),
+        &["message"],
+        || "message must have at most 5000 characters".into(),
+    );
     mistakes.none()?;
 
     let change = DesignChange {
@@ -204,10 +212,14 @@ async fn settle(
         Updated::Missing => {
             let readable = designs::find_visible(&services.db, &[id], Some(viewer.user_id)).await?.pop();
             Err(match readable {
-                Some(design) if design.user_id == Some(viewer.user_id) => {
-                    UserError::new(ErrorCode::Forbidden, &["id"], "the design is archived and cannot be changed")
+                Some(design) if design.user_id == Some(viewer.user_id) => UserError::new(
+                    ErrorCode::Forbidden,
+                    &["id"],
+                    "the design is archived and cannot be changed",
+                ),
+                Some(_) => {
+                    UserError::new(ErrorCode::Forbidden, &["id"], "only its owner can change this design")
                 }
-                Some(_) => UserError::new(ErrorCode::Forbidden, &["id"], "only its owner can change this design"),
                 None => UserError::not_found(&["id"], "design"),
             }
             .into())

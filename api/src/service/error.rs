@@ -39,9 +39,15 @@ pub enum Detail {
     /// Everything that is wrong with a canvas.
     Canvas(Vec<Diagnostic>),
     /// The design as it is, for a client whose copy is stale.
-    VersionConflict { expected: i32, current: Box<design::Model> },
+    VersionConflict {
+        expected: i32,
+        current: Box<design::Model>,
+    },
     /// A limit of the plan.
-    Quota { limit: i64, used: i64 },
+    Quota {
+        limit: i64,
+        used: i64,
+    },
 }
 
 impl UserError {

@@ -56,9 +56,11 @@ impl Mistakes {
     /// An idempotency key: 1 to 255 characters.
     pub fn idempotency_key(&mut self, value: &str) {
         let length = value.chars().count();
-        self.check((1..=KEY_CHARACTERS).contains(&length) && !value.contains('\0'), &["idempotencyKey"], || {
-            format!("idempotencyKey must have 1 to {KEY_CHARACTERS} characters; it has {length}")
-        });
+        self.check(
+            (1..=KEY_CHARACTERS).contains(&length) && !value.contains('\0'),
+            &["idempotencyKey"],
+            || format!("idempotencyKey must have 1 to {KEY_CHARACTERS} characters; it has {length}"),
+        );
     }
 
     /// A document that is stored as it came: PostgreSQL's JSON cannot hold U+0000.

@@ -10,23 +10,17 @@ use entity::{
     },
 };
 use uuid::Uuid;
-use worker::{
-    bus::Notice,
-    pool::Services,
-    queue::{JobKind, Message},
-};
+use worker::{bus::Notice, pool::Services, queue::Message};
 
 use super::{
-    ErrorCode, Fault, ServiceResult, UserError, error::Detail, idempotency::Call, input::Mistakes, plan::Plan,
-    workloads::document_of,
+    ErrorCode, Fault, ServiceResult, UserError, error::Detail, idempotency::Call, input::Mistakes,
+    plan::Plan, workloads::document_of,
 };
 use crate::auth::Viewer;
 
 /// The seed of a job that asks for none, so that the same design and workload give the same result.
 const DEFAULT_SEED: i64 = 1;
 const MAX_EVENTS: i32 = 100_000;
-/// Jobs of fewer operations count as short.
-const SHORT_OPERATIONS: u64 = 10_000;
 
 /// A simulation to run.
 #[derive(Clone, Debug, serde::Serialize)]
@@ -79,21 +73,14 @@ pub async fn submit(
     let job = match insert(services, new, &call).await {
         // The same call came twice at once and the other one was first.
         Err(StoreError::Taken(_)) => {
-            return recall(services, &call)
-                .await?
-                .ok_or_else(|| Fault::Internal("a new job met a unique value that nobody holds".into()).into());
+            return recall(services, &call).await?.ok_or_else(|| {
+                Fault::Internal("a new job met a unique value that nobody holds".into()).into()
+            });
         }
         made => made?,
     };
-    let message = Message {
-        kind: JobKind::Simulation,
-        id: job.id,
-        user_id: job.user_id,
-        priority: job.priority,
-        short: job.total_operations.unsigned_abs() < SHORT_OPERATIONS,
-    };
     // The row is the truth: what does not reach the queue now, the reconciler brings there.
-    if let Err(error) = services.queue.enqueue(&message).await {
+    if let Err(error) = services.queue.enqueue(&Message::simulation(&job)).await {
         tracing::warn!(job_id = %job.id, %error, "a job waits for the reconciler because the queue did not take it");
     }
     tracing::info!(user_id = %job.user_id, design_id = %job.design_id, job_id = %job.id, action = "job_submitted", "job submitted");
@@ -156,8 +143,10 @@ async fn within_plan(
 
     let operations = parsed.config.total_operations;
     if operations > plan.max_operations {
-        let message =
-            format!("the workload has {operations} operations; your plan runs at most {}", plan.max_operations);
+        let message = format!(
+            "the workload has {operations} operations; your plan runs at most {}",
+            plan.max_operations
+        );
         return Err(over(&["workloadId"], message, plan.max_operations, operations).into());
     }
     let timeout_seconds = input.timeout_seconds.unwrap_or(plan.default_timeout_seconds());

@@ -62,8 +62,9 @@ pub async fn create(
         }
     };
     // Written back by the engine, so that what is stored has every default in its place.
-    let parsed = engine::workload::parse(&document)
-        .map_err(|_| UserError::new(ErrorCode::Invalid, &["templateId"], "the template can no longer be read"))?;
+    let parsed = engine::workload::parse(&document).map_err(|_| {
+        UserError::new(ErrorCode::Invalid, &["templateId"], "the template can no longer be read")
+    })?;
     let new = NewWorkload {
         user_id: viewer.user_id,
         name,
@@ -74,9 +75,11 @@ pub async fn create(
     };
     match insert(services, new, call.as_ref()).await {
         // The same call came twice at once and the other one was first.
-        Err(entity::StoreError::Taken(_)) => recall(services, call.as_ref(), viewer)
-            .await?
-            .ok_or_else(|| Fault::Internal("a new workload met a unique value that nobody holds".into()).into()),
+        Err(entity::StoreError::Taken(_)) => {
+            recall(services, call.as_ref(), viewer).await?.ok_or_else(|| {
+                Fault::Internal("a new workload met a unique value that nobody holds".into()).into()
+            })
+        }
         made => Ok(made?),
     }
 }

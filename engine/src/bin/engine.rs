@@ -11,7 +11,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use engine::design::{self, Diagnostic};
 use engine::report::Percentile;
 use engine::{
-    Checked, Control, Options, Plan, Report, SimulateError, TraceLevel, Workload, catalog, templates, workload,
+    Checked, Control, Options, Plan, Report, SimulateError, TraceLevel, Workload, catalog, templates,
+    workload,
 };
 use serde_json::{Value, json};
 
@@ -176,8 +177,9 @@ fn list(diagnostics: &[Diagnostic]) -> String {
 fn read_workload(arguments: &Simulate) -> Result<Workload, Failure> {
     if let Some(file) = &arguments.workload {
         let value = read_json(file)?;
-        return workload::parse(&value)
-            .map_err(|found| Failure::Refused(format!("{} is not a valid workload\n{}", file.display(), list(&found))));
+        return workload::parse(&value).map_err(|found| {
+            Failure::Refused(format!("{} is not a valid workload\n{}", file.display(), list(&found)))
+        });
     }
     let slug = match (&arguments.workload_slug, &arguments.template) {
         (Some(slug), _) => slug,
@@ -304,7 +306,8 @@ fn catalog_text() -> String {
 fn templates_text() -> String {
     let mut text = String::from("designs\n");
     for template in templates::designs() {
-        let _ = writeln!(text, "  {:<22} {} (workload {})", template.slug, template.name, template.workload_slug);
+        let _ =
+            writeln!(text, "  {:<22} {} (workload {})", template.slug, template.name, template.workload_slug);
     }
     text.push_str("workloads\n");
     for template in templates::workloads() {
@@ -316,7 +319,8 @@ fn templates_text() -> String {
 fn summary_text(report: &Report) -> String {
     let summary = &report.summary;
     let mut text = String::new();
-    let percent = |ratio: Option<f64>| ratio.map_or_else(|| "–".to_owned(), |ratio| format!("{:.2} %", ratio * 100.0));
+    let percent =
+        |ratio: Option<f64>| ratio.map_or_else(|| "–".to_owned(), |ratio| format!("{:.2} %", ratio * 100.0));
     let factor = |ratio: Option<f64>| ratio.map_or_else(|| "–".to_owned(), |ratio| format!("{ratio:.2}"));
     let _ = writeln!(
         text,
@@ -348,7 +352,11 @@ fn summary_text(report: &Report) -> String {
         factor(summary.space_amplification)
     );
     let _ = writeln!(text, "transactions {} committed\n", summary.transactions_committed);
-    let _ = writeln!(text, "{:<24} {:>10} {:>12} {:>10} {:>10}", "operation", "count", "per second", "p50 ms", "p99 ms");
+    let _ = writeln!(
+        text,
+        "{:<24} {:>10} {:>12} {:>10} {:>10}",
+        "operation", "count", "per second", "p50 ms", "p99 ms"
+    );
     for operation in &report.operations {
         let _ = writeln!(
             text,
@@ -376,7 +384,8 @@ fn summary_text(report: &Report) -> String {
     }
     let _ = writeln!(text, "\n{:<20} {:<18} {:>11}", "block", "type", "utilization");
     for block in &report.blocks {
-        let _ = writeln!(text, "{:<20} {:<18} {:>11}", block.block_id, block.kind, percent(block.utilization));
+        let _ =
+            writeln!(text, "{:<20} {:<18} {:>11}", block.block_id, block.kind, percent(block.utilization));
     }
     for warning in &report.warnings {
         let _ = writeln!(text, "\nwarning {}: {}", warning.code, warning.message);

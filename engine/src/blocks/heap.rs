@@ -76,7 +76,13 @@ impl HeapBlock {
             wal,
             page_size_bytes,
             record_bytes,
-            counters: Counters::new(["rows_read", "rows_inserted", "rows_updated", "rows_deleted", "pages_allocated"]),
+            counters: Counters::new([
+                "rows_read",
+                "rows_inserted",
+                "rows_updated",
+                "rows_deleted",
+                "pages_allocated",
+            ]),
             rows_per_page,
             rows: RowMap::new(rows_per_page),
             present,
@@ -100,9 +106,9 @@ impl HeapBlock {
         self.pages
     }
 
-    /// Rows on a page, on average: what scanning it costs.
-    pub(crate) fn rows_per_page(&self) -> u32 {
-        self.rows_per_page
+    /// Places for rows on a page that are or were in use: what scanning it goes through.
+    pub(crate) fn rows_on(&self, page: u32) -> u32 {
+        if page + 1 == self.pages { self.last_page_rows } else { self.rows_per_page }
     }
 
     /// Finds a place for a record: its page, and whether the page is new.
@@ -161,11 +167,19 @@ impl Kernel<'_> {
         self.log(client, wal, row_bytes);
         if self.clients[client as usize].traced {
             if new {
-                self.trace.emit(self.now_ns + self.cpu_ns, block, "page_allocated", || json!({"page_id": page}));
+                self.trace.emit(
+                    self.now_ns + self.cpu_ns,
+                    block,
+                    "page_allocated",
+                    || json!({"page_id": page}),
+                );
             }
-            self.trace.emit(self.now_ns + self.cpu_ns, block, "record_inserted", || {
-                json!({"page_id": page, "record_id": record})
-            });
+            self.trace.emit(
+                self.now_ns + self.cpu_ns,
+                block,
+                "record_inserted",
+                || json!({"page_id": page, "record_id": record}),
+            );
         }
         if new {
             self.heaps[heap].counters.add(PAGES_ALLOCATED, 1);
@@ -198,9 +212,12 @@ impl Kernel<'_> {
             let (number, wal) = (block.block, block.wal);
             self.log(client, wal, 0);
             if self.clients[client as usize].traced {
-                self.trace.emit(self.now_ns + self.cpu_ns, number, "record_deleted", || {
-                    json!({"page_id": page, "record_id": record})
-                });
+                self.trace.emit(
+                    self.now_ns + self.cpu_ns,
+                    number,
+                    "record_deleted",
+                    || json!({"page_id": page, "record_id": record}),
+                );
             }
         }
         self.tables[usize::from(table)].live -= 1;

@@ -28,7 +28,12 @@ impl Kernel<'_> {
                 leaf = found_leaf;
                 if self.clients[client as usize].traced {
                     let block = block.block;
-                    self.trace.emit(self.now_ns + self.cpu_ns, block, "page_scan", || json!({"page_id": leaf}));
+                    self.trace.emit(
+                        self.now_ns + self.cpu_ns,
+                        block,
+                        "page_scan",
+                        || json!({"page_id": leaf}),
+                    );
                 }
                 let write = writes && !fetch;
                 if !self.hit(client, space, leaf, write) {

@@ -28,7 +28,7 @@ impl Kernel<'_> {
                 (position < block.pages()).then(|| ScanPage {
                     space: block.space,
                     page: position,
-                    rows: block.rows_per_page(),
+                    rows: block.rows_on(position),
                     next: (position + 1 < block.pages()).then_some(position + 1),
                 })
             }
@@ -154,7 +154,9 @@ impl Kernel<'_> {
                 });
                 let mut pages = 0;
                 while pages < wanted && !self.pools[usize::from(pool)].next_take_waits() {
-                    let Some((frame, _)) = self.take_frame(client, pool, space, page + pages, write) else { break };
+                    let Some((frame, _)) = self.take_frame(client, pool, space, page + pages, write) else {
+                        break;
+                    };
                     self.runs[run as usize].push(frame);
                     pages += 1;
                 }
@@ -170,7 +172,13 @@ impl Kernel<'_> {
     }
 
     /// How many pages, the first included, follow each other on the device and are wanted.
-    fn run_length(&self, storage: Storage, first: &ScanPage, limit: u32, wanted: impl Fn(u32) -> bool) -> u32 {
+    fn run_length(
+        &self,
+        storage: Storage,
+        first: &ScanPage,
+        limit: u32,
+        wanted: impl Fn(u32) -> bool,
+    ) -> u32 {
         let mut length = 1;
         let mut next = first.next;
         while length < limit {

@@ -61,7 +61,8 @@ impl Kernel<'_> {
         let state = &mut self.clients[client as usize];
         if let BoundKey::Draw(draw) = statement.key {
             let table = &self.tables[usize::from(statement.table)];
-            let record = table.draws[usize::from(draw)].draw(&mut state.rng, table.arrived, state.operation) as u32;
+            let record =
+                table.draws[usize::from(draw)].draw(&mut state.rng, table.arrived, state.operation) as u32;
             // A table without any row has no key to ask for; rank 0 is then simply not found.
             state.rank = if record < table.keys.universe() { table.keys.rank_of(record) } else { 0 };
             state.record = record;
@@ -167,9 +168,12 @@ impl Kernel<'_> {
                 let bytes = u64::from(block.record_bytes);
                 self.log(client, wal, bytes);
                 if self.clients[client as usize].traced {
-                    self.trace.emit(self.now_ns + self.cpu_ns, number, "record_updated", || {
-                        json!({"page_id": page, "record_id": record})
-                    });
+                    self.trace.emit(
+                        self.now_ns + self.cpu_ns,
+                        number,
+                        "record_updated",
+                        || json!({"page_id": page, "record_id": record}),
+                    );
                 }
                 true
             }
@@ -199,9 +203,12 @@ impl Kernel<'_> {
                 self.log(client, wal, bytes);
                 if self.clients[client as usize].traced {
                     let leaf = self.trees[usize::from(tree)].tree.leaf_of(rank);
-                    self.trace.emit(self.now_ns + self.cpu_ns, number, "record_updated", || {
-                        json!({"page_id": leaf, "record_id": rank})
-                    });
+                    self.trace.emit(
+                        self.now_ns + self.cpu_ns,
+                        number,
+                        "record_updated",
+                        || json!({"page_id": leaf, "record_id": rank}),
+                    );
                 }
             }
             OperationType::Delete => {

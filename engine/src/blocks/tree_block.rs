@@ -79,9 +79,12 @@ impl Kernel<'_> {
         if self.clients[client as usize].traced {
             let found = block.tree.contains(rank);
             let (height, number) = (root + 1, block.block);
-            self.trace.emit(self.now_ns + self.cpu_ns, number, "btree_lookup", || {
-                json!({"key": rank, "tree_height": height, "pages_traversed": height, "found": found})
-            });
+            self.trace.emit(
+                self.now_ns + self.cpu_ns,
+                number,
+                "btree_lookup",
+                || json!({"key": rank, "tree_height": height, "pages_traversed": height, "found": found}),
+            );
         }
         self.walk(client, tree, root, write)
     }
@@ -97,9 +100,12 @@ impl Kernel<'_> {
             if self.clients[client as usize].traced && level > 0 {
                 let block = self.trees[usize::from(tree)].block;
                 let depth = self.clients[client as usize].path.height - 1 - level;
-                self.trace.emit(self.now_ns + self.cpu_ns, block, "btree_traverse", || {
-                    json!({"depth": depth, "node_id": page})
-                });
+                self.trace.emit(
+                    self.now_ns + self.cpu_ns,
+                    block,
+                    "btree_traverse",
+                    || json!({"depth": depth, "node_id": page}),
+                );
             }
             if !self.hit(client, space, page, write_page) {
                 if level > 0 {
@@ -130,9 +136,12 @@ impl Kernel<'_> {
         self.log(client, wal, entry_bytes);
         if self.clients[client as usize].traced && self.is_storage(tree) {
             let leaf = self.trees[usize::from(tree)].tree.leaf_of(rank);
-            self.trace.emit(self.now_ns + self.cpu_ns, number, "record_inserted", || {
-                json!({"page_id": leaf, "record_id": rank})
-            });
+            self.trace.emit(
+                self.now_ns + self.cpu_ns,
+                number,
+                "record_inserted",
+                || json!({"page_id": leaf, "record_id": rank}),
+            );
         }
         Flow::Next
     }
@@ -148,9 +157,12 @@ impl Kernel<'_> {
         let (number, wal) = (block.block, block.wal);
         if self.clients[client as usize].traced && self.is_storage(tree) {
             let leaf = self.trees[usize::from(tree)].tree.leaf_of(rank);
-            self.trace.emit(self.now_ns + self.cpu_ns, number, "record_deleted", || {
-                json!({"page_id": leaf, "record_id": rank})
-            });
+            self.trace.emit(
+                self.now_ns + self.cpu_ns,
+                number,
+                "record_deleted",
+                || json!({"page_id": leaf, "record_id": rank}),
+            );
         }
         let from = self.clients[client as usize].steps.len();
         self.trees[usize::from(tree)].tree.remove(rank);
@@ -175,9 +187,12 @@ impl Kernel<'_> {
                     self.cpu_ns += cost::SPLIT_NS;
                     steps.push(Step::NewPage { space: space(level), page: right });
                     if traced {
-                        self.trace.emit(now_ns, block.block, "btree_split", || {
-                            json!({"level": level, "node_id": left, "new_node_id": right})
-                        });
+                        self.trace.emit(
+                            now_ns,
+                            block.block,
+                            "btree_split",
+                            || json!({"level": level, "node_id": left, "new_node_id": right}),
+                        );
                         self.trace.emit(now_ns, block.block, "page_allocated", || json!({"page_id": right}));
                     }
                 }
@@ -197,9 +212,12 @@ impl Kernel<'_> {
                     steps.push(Step::Page { space: space(level), page: left, write: true });
                     steps.push(Step::Page { space: space(level), page: right, write: true });
                     if traced {
-                        self.trace.emit(now_ns, block.block, "btree_merge", || {
-                            json!({"level": level, "node_id": left, "removed_node_id": right})
-                        });
+                        self.trace.emit(
+                            now_ns,
+                            block.block,
+                            "btree_merge",
+                            || json!({"level": level, "node_id": left, "removed_node_id": right}),
+                        );
                     }
                 }
             }

@@ -44,7 +44,11 @@ pub(crate) struct Wal {
 pub(crate) enum Action {
     Nothing,
     /// Write this many blocks, from this position of the log.
-    Flush { position: u32, blocks: u32, bytes: u64 },
+    Flush {
+        position: u32,
+        blocks: u32,
+        bytes: u64,
+    },
 }
 
 impl Wal {

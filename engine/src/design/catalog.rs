@@ -239,7 +239,13 @@ const BLOCK_TYPES: &[BlockType] = &[
                 true,
                 "What serves the operations.",
             ),
-            output("cpu", &[Category::Cpu], false, false, "The cores operations run on; without it they are unlimited."),
+            output(
+                "cpu",
+                &[Category::Cpu],
+                false,
+                false,
+                "The cores operations run on; without it they are unlimited.",
+            ),
         ],
         parameters: &[],
         events: &["operation_started", "operation_completed", "transaction_committed"],
@@ -327,7 +333,15 @@ const BLOCK_TYPES: &[BlockType] = &[
                 description: "A page emptier than this after a delete is merged into a sibling; 0 keeps pages, as PostgreSQL does until vacuum.",
             },
         ],
-        events: &["btree_traverse", "btree_lookup", "btree_split", "btree_merge", "page_read", "page_allocated", "page_scan"],
+        events: &[
+            "btree_traverse",
+            "btree_lookup",
+            "btree_split",
+            "btree_merge",
+            "page_read",
+            "page_allocated",
+            "page_scan",
+        ],
         personas: &[],
     },
     BlockType {
@@ -349,7 +363,14 @@ const BLOCK_TYPES: &[BlockType] = &[
                 description: "How full inserts leave a page (PostgreSQL's default is 1).",
             },
         ],
-        events: &["page_read", "page_allocated", "page_scan", "record_inserted", "record_updated", "record_deleted"],
+        events: &[
+            "page_read",
+            "page_allocated",
+            "page_scan",
+            "record_inserted",
+            "record_updated",
+            "record_deleted",
+        ],
         personas: &[],
     },
     BlockType {
@@ -478,7 +499,13 @@ const BLOCK_TYPES: &[BlockType] = &[
         description: "A device with a number of parallel slots and one queue. A request takes base time, a seek unless it follows \
                       the previous one, and transfer time; a preset gives the figures, parameters change them one by one.",
         category: Category::Device,
-        inputs: &[input(&[Category::Buffer, Category::Log, Category::Index, Category::Storage, Category::Query])],
+        inputs: &[input(&[
+            Category::Buffer,
+            Category::Log,
+            Category::Index,
+            Category::Storage,
+            Category::Query,
+        ])],
         outputs: &[],
         parameters: &[
             Parameter {
@@ -499,7 +526,9 @@ const BLOCK_TYPES: &[BlockType] = &[
                 name: "read_us",
                 kind: ParameterKind::Number { min: 0.1, max: 1_000_000.0 },
                 unit: Some("µs"),
-                default: ParameterDefault::Derived("by preset: nvme 12.4, sata-ssd 100, cloud-volume 180, hdd 100"),
+                default: ParameterDefault::Derived(
+                    "by preset: nvme 12.4, sata-ssd 100, cloud-volume 180, hdd 100",
+                ),
                 description: "Base time of a read.",
             },
             Parameter {
@@ -513,21 +542,27 @@ const BLOCK_TYPES: &[BlockType] = &[
                 name: "seek_us",
                 kind: ParameterKind::Number { min: 0.0, max: 1_000_000.0 },
                 unit: Some("µs"),
-                default: ParameterDefault::Derived("by preset: hdd 12670 (8.5 ms seek and half a turn at 7200/min), others 0"),
+                default: ParameterDefault::Derived(
+                    "by preset: hdd 12670 (8.5 ms seek and half a turn at 7200/min), others 0",
+                ),
                 description: "Added to a request that does not follow the previous one on the device.",
             },
             Parameter {
                 name: "bandwidth_mb_s",
                 kind: ParameterKind::Number { min: 0.1, max: 100_000.0 },
                 unit: Some("MB/s"),
-                default: ParameterDefault::Derived("by preset: nvme 3000, sata-ssd 520, cloud-volume 250, hdd 200"),
+                default: ParameterDefault::Derived(
+                    "by preset: nvme 3000, sata-ssd 520, cloud-volume 250, hdd 200",
+                ),
                 description: "Bytes the device moves in a second, over all slots together.",
             },
             Parameter {
                 name: "fsync_us",
                 kind: ParameterKind::Number { min: 0.0, max: 1_000_000.0 },
                 unit: Some("µs"),
-                default: ParameterDefault::Derived("by preset: nvme 20, sata-ssd 1000, cloud-volume 200, hdd 8333 (a turn)"),
+                default: ParameterDefault::Derived(
+                    "by preset: nvme 20, sata-ssd 1000, cloud-volume 200, hdd 8333 (a turn)",
+                ),
                 description: "Added to a write that must be durable, such as a log flush.",
             },
             Parameter {

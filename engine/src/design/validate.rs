@@ -195,10 +195,8 @@ impl<'a> Design<'a> {
         let output = source.and_then(|(block, kind)| {
             let port = kind.output(&connection.source.port);
             if port.is_none() {
-                let hint = nearest::suggestion(
-                    &connection.source.port,
-                    kind.outputs.iter().map(|port| port.name),
-                );
+                let hint =
+                    nearest::suggestion(&connection.source.port, kind.outputs.iter().map(|port| port.name));
                 let message = format!(
                     "{} has no output port \"{}\": {hint}",
                     a(kind.kind),
@@ -294,7 +292,8 @@ impl<'a> Design<'a> {
                     .map(|edge| edge.0)
                     .collect();
                 if port.required && edges.is_empty() {
-                    let accepts: Vec<String> = port.accepts.iter().map(|category| needed(*category)).collect();
+                    let accepts: Vec<String> =
+                        port.accepts.iter().map(|category| needed(*category)).collect();
                     let message = format!(
                         "{} needs {} on its \"{}\" port; block \"{}\" has none",
                         a(kind.kind),
@@ -303,12 +302,8 @@ impl<'a> Design<'a> {
                         block.id
                     );
                     found.push(
-                        Diagnostic::error(
-                            Code::MissingConnection,
-                            &["blocks", &index.to_string()],
-                            message,
-                        )
-                        .at_block(&block.id),
+                        Diagnostic::error(Code::MissingConnection, &["blocks", &index.to_string()], message)
+                            .at_block(&block.id),
                     );
                 }
                 for edge in edges.iter().skip(1).filter(|_| !port.many) {
@@ -349,7 +344,8 @@ impl<'a> Design<'a> {
             }
         }
         for (index, block) in self.canvas.blocks.iter().enumerate().filter(|(index, _)| !reached[*index]) {
-            let message = format!("no request reaches block \"{}\": nothing the client calls leads to it", block.id);
+            let message =
+                format!("no request reaches block \"{}\": nothing the client calls leads to it", block.id);
             found.push(
                 Diagnostic::warning(Code::UnreachableBlock, &["blocks", &index.to_string()], message)
                     .at_block(&block.id),
@@ -424,8 +420,7 @@ fn check_parameters(kind: &'static BlockType, index: usize, block: &Block, found
         let path = ["blocks", place.as_str(), "parameters", name.as_str()];
         let problem = match kind.parameter(name) {
             None => {
-                let hint =
-                    nearest::suggestion(name, kind.parameters.iter().map(|parameter| parameter.name));
+                let hint = nearest::suggestion(name, kind.parameters.iter().map(|parameter| parameter.name));
                 Some((
                     Code::UnknownParameter,
                     format!("{} has no parameter \"{}\": {hint}", a(kind.kind), shown(name)),
@@ -442,7 +437,8 @@ fn check_parameters(kind: &'static BlockType, index: usize, block: &Block, found
 /// What is wrong with a parameter's value, if anything.
 fn check_value(parameter: &Parameter, value: &Value) -> Option<(Code, String)> {
     let name = parameter.name;
-    let unit = parameter.unit.filter(|unit| *unit != "ratio").map_or_else(String::new, |unit| format!(" {unit}"));
+    let unit =
+        parameter.unit.filter(|unit| *unit != "ratio").map_or_else(String::new, |unit| format!(" {unit}"));
     let wrong_type = |expected: &str| {
         Some((Code::ParameterType, format!("\"{name}\" must be {expected}, not {}", type_name(value))))
     };
@@ -490,9 +486,10 @@ fn check_value(parameter: &Parameter, value: &Value) -> Option<(Code, String)> {
         },
         ParameterKind::Text { max_length } => match value.as_str() {
             None => wrong_type("a string"),
-            Some(text) if text.is_empty() || text.chars().count() > *max_length => {
-                Some((Code::ParameterOutOfRange, format!("\"{name}\" must have 1 to {max_length} characters")))
-            }
+            Some(text) if text.is_empty() || text.chars().count() > *max_length => Some((
+                Code::ParameterOutOfRange,
+                format!("\"{name}\" must have 1 to {max_length} characters"),
+            )),
             Some(_) => None,
         },
     }

@@ -44,11 +44,15 @@ impl Causes {
         };
         for block in disks {
             causes.disks.push(causes.list.len());
-            causes.list.extend(["device_queue", "device_read", "device_write"].map(|name| (name, Some(block))));
+            causes
+                .list
+                .extend(["device_queue", "device_read", "device_write"].map(|name| (name, Some(block))));
         }
         for block in pools {
             causes.pools.push(causes.list.len());
-            causes.list.extend(["page_in_flight", "write_back", "frame_wait"].map(|name| (name, Some(block))));
+            causes
+                .list
+                .extend(["page_in_flight", "write_back", "frame_wait"].map(|name| (name, Some(block))));
         }
         for block in wals {
             causes.wals.push(causes.list.len());

@@ -152,9 +152,12 @@ impl Kernel<'_> {
         state.steps.extend(statements.iter().rev().map(|statement| Step::Statement(*statement)));
         if traced {
             let name = &self.program.groups[usize::from(group)].name;
-            self.trace.emit(self.now_ns, self.client_block, "operation_started", || {
-                json!({"operation": operation, "name": name, "client": client})
-            });
+            self.trace.emit(
+                self.now_ns,
+                self.client_block,
+                "operation_started",
+                || json!({"operation": operation, "name": name, "client": client}),
+            );
         }
         true
     }
@@ -170,9 +173,12 @@ impl Kernel<'_> {
         let group = usize::from(state.group);
         if state.traced {
             let operation = state.operation;
-            self.trace.emit(self.now_ns, self.client_block, "operation_completed", || {
-                json!({"operation": operation, "latency_us": latency_ns as f64 / 1e3})
-            });
+            self.trace.emit(
+                self.now_ns,
+                self.client_block,
+                "operation_completed",
+                || json!({"operation": operation, "latency_us": latency_ns as f64 / 1e3}),
+            );
         }
         let causes = self.causes.list.len();
         let spent = &self.spent_ns[client as usize * causes..(client as usize + 1) * causes];
@@ -202,7 +208,12 @@ impl Kernel<'_> {
             self.clients[client as usize].committed = true;
             self.cpu_ns += cost::COMMIT_NS;
             if self.clients[client as usize].traced {
-                self.trace.emit(self.now_ns + self.cpu_ns, self.client_block, "transaction_committed", || json!({}));
+                self.trace.emit(
+                    self.now_ns + self.cpu_ns,
+                    self.client_block,
+                    "transaction_committed",
+                    || json!({}),
+                );
             }
             return Flow::Next;
         }

@@ -8,6 +8,7 @@ use super::cause::Causes;
 use super::client::Client;
 use super::program::{Program, Statement};
 use super::{Kernel, Source, Space, Storage, TableState, Totals, measure};
+use crate::SimulateError;
 use crate::blocks::bits::Bits;
 use crate::blocks::buffer::Pool;
 use crate::blocks::disk::Disk;
@@ -27,7 +28,6 @@ use crate::workload::access::{Access, KeyChoice};
 use crate::workload::distribution::KeyDraw;
 use crate::workload::keyspace::KeySpace;
 use crate::workload::{Config, InsertOrder, OperationType, Table, Workload};
-use crate::SimulateError;
 
 /// Records inserted one by one between two looks at the stop flag.
 const LOAD_POLL: u32 = 1 << 18;
@@ -36,8 +36,16 @@ const LOAD_POLL: u32 = 1 << 18;
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Find {
     /// Search of a tree; `fetch` where the row lies elsewhere.
-    Search { tree: u16, fetch: bool, operator: Option<u16> },
-    Scan { storage: Storage, read_ahead_pages: u32, operator: Option<u16> },
+    Search {
+        tree: u16,
+        fetch: bool,
+        operator: Option<u16>,
+    },
+    Scan {
+        storage: Storage,
+        read_ahead_pages: u32,
+        operator: Option<u16>,
+    },
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -116,8 +124,9 @@ impl<'a> Kernel<'a> {
             tables.push(TableState {
                 keys,
                 storage: storage.map(|block| world.storage(block)),
-                indexes: table_plan
-                    .map_or_else(Vec::new, |plan| plan.indexes.iter().map(|block| world.numbers.of(*block)).collect()),
+                indexes: table_plan.map_or_else(Vec::new, |plan| {
+                    plan.indexes.iter().map(|block| world.numbers.of(*block)).collect()
+                }),
                 record_bytes: table.record_bytes,
                 next_record: table.record_count as u32,
                 arrived: table.record_count,
@@ -128,8 +137,11 @@ impl<'a> Kernel<'a> {
         let statements =
             program.statements.iter().map(|statement| bind(statement, &program, &world, &tables)).collect();
 
-        let client_block =
-            plan.blocks.iter().position(|block| matches!(block.spec, Spec::Client { .. })).unwrap_or_default();
+        let client_block = plan
+            .blocks
+            .iter()
+            .position(|block| matches!(block.spec, Spec::Client { .. }))
+            .unwrap_or_default();
         let causes = Causes::new(
             client_block,
             world.disks.iter().map(|disk| disk.block),
@@ -138,7 +150,8 @@ impl<'a> Kernel<'a> {
         );
         let per_client = size_of::<Client>() + 16 * size_of::<super::step::Step>() + causes.list.len() * 8;
         memory.charge(u64::from(config.concurrency) * per_client as u64)?;
-        memory.charge(program.groups.len() as u64 * LATENCIES_BYTES + Bands::memory_for(causes.list.len()))?;
+        memory
+            .charge(program.groups.len() as u64 * LATENCIES_BYTES + Bands::memory_for(causes.list.len()))?;
 
         let pools: Vec<usize> = world.pools.iter().map(|pool| pool.block).collect();
         let disks: Vec<usize> = world.disks.iter().map(|disk| disk.block).collect();
@@ -196,7 +209,10 @@ fn universes(tables: &[Table], inserts: &[u64]) -> Result<Vec<u32>, SimulateErro
                 return Err(SimulateError::InvalidWorkload(vec![Diagnostic::error(
                     Code::ValueOutOfRange,
                     &["config", "total_operations"],
-                    format!("table \"{}\" would grow to {keys} rows; a run handles about 4 billion", table.name),
+                    format!(
+                        "table \"{}\" would grow to {keys} rows; a run handles about 4 billion",
+                        table.name
+                    ),
                 )]));
             }
         }
@@ -205,7 +221,14 @@ fn universes(tables: &[Table], inserts: &[u64]) -> Result<Vec<u32>, SimulateErro
 }
 
 /// One key choice for each law the statements of a table use, in the order of `laws`.
-fn draws(program: &Program, table: usize, config: &Config, rows: &Table, inserts: u64, seed: u64) -> Vec<KeyDraw> {
+fn draws(
+    program: &Program,
+    table: usize,
+    config: &Config,
+    rows: &Table,
+    inserts: u64,
+    seed: u64,
+) -> Vec<KeyDraw> {
     laws(program, table)
         .into_iter()
         .map(|law| {
@@ -226,7 +249,12 @@ fn laws(program: &Program, table: usize) -> Vec<crate::workload::Distribution> {
     laws
 }
 
-fn bind(statement: &Statement, program: &Program, world: &World<'_>, tables: &[TableState]) -> BoundStatement {
+fn bind(
+    statement: &Statement,
+    program: &Program,
+    world: &World<'_>,
+    tables: &[TableState],
+) -> BoundStatement {
     let changes = statement.kind != OperationType::Select;
     let storage = tables[usize::from(statement.table)].storage;
     // An index may cover what a query reads, but a change always reaches the row.
@@ -276,7 +304,11 @@ impl<'a> World<'a> {
 
     fn reachable(&self) -> impl Iterator<Item = (BlockIndex, &'a Spec)> + use<'a> {
         let blocks = &self.plan.blocks;
-        blocks.iter().enumerate().filter(|(_, block)| block.reachable).map(|(index, block)| (index, &block.spec))
+        blocks
+            .iter()
+            .enumerate()
+            .filter(|(_, block)| block.reachable)
+            .map(|(index, block)| (index, &block.spec))
     }
 
     fn storage(&self, block: BlockIndex) -> Storage {
@@ -371,7 +403,10 @@ impl<'a> World<'a> {
     }
 
     /// Whether the keys (or rows) fit the pages.
-    #[allow(clippy::too_many_arguments, reason = "one call for each of two kinds, where every value has its own name")]
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "one call for each of two kinds, where every value has its own name"
+    )]
     fn add_tree(
         &mut self,
         block: BlockIndex,
@@ -463,12 +498,21 @@ impl<'a> World<'a> {
         let keys = KeySpace::new(&unused, 1, self.seed);
         match spec {
             Spec::BtreeIndex(tree) | Spec::Clustered(tree) => {
-                if let Some(shape) =
-                    TreeShape::postgres_index(tree.page_size_bytes, 8, tree.fill_factor, tree.rightmost_split, 0.0)
-                {
+                if let Some(shape) = TreeShape::postgres_index(
+                    tree.page_size_bytes,
+                    8,
+                    tree.fill_factor,
+                    tree.rightmost_split,
+                    0.0,
+                ) {
                     self.numbers.0[block] = Some(self.trees.len() as u16);
-                    let tree_block =
-                        TreeBlock::new(block, Tree::empty(shape, keys.universe()), 0, None, tree.page_size_bytes);
+                    let tree_block = TreeBlock::new(
+                        block,
+                        Tree::empty(shape, keys.universe()),
+                        0,
+                        None,
+                        tree.page_size_bytes,
+                    );
                     self.trees.push(tree_block);
                 }
             }

@@ -25,7 +25,8 @@ pub(super) fn sampler(plan: &Plan, pools: &[usize], disks: &[usize]) -> Sampler 
         course("pages_read", Some("pages"), None, Join::Sum),
         course("pages_written", Some("pages"), None, Join::Sum),
     ];
-    courses.extend(pools.iter().map(|pool| course("cache_hit_ratio", Some("ratio"), Some(*pool), Join::Mean)));
+    courses
+        .extend(pools.iter().map(|pool| course("cache_hit_ratio", Some("ratio"), Some(*pool), Join::Mean)));
     courses.extend(disks.iter().map(|disk| course("utilization", Some("ratio"), Some(*disk), Join::Mean)));
     Sampler::new(courses, SHARED_COUNTERS + 2 * pools.len() + disks.len())
 }
@@ -59,7 +60,8 @@ impl Kernel<'_> {
         let count = latencies.count();
         let quantile = |part| (count > 0).then(|| latencies.quantile_ms(part));
         let mut bucket = vec![Some(count as f64 / seconds), quantile(0.50), quantile(0.99)];
-        let total = |disks: &[Disk], counter| disks.iter().map(|disk| disk.counters.total(counter)).sum::<u64>();
+        let total =
+            |disks: &[Disk], counter| disks.iter().map(|disk| disk.counters.total(counter)).sum::<u64>();
         for (shared, counter) in [PAGES_READ, PAGES_WRITTEN].into_iter().enumerate() {
             bucket.push(Some(self.sampler.growth(shared, total(&self.disks, counter)) as f64));
         }

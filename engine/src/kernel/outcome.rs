@@ -9,9 +9,7 @@ use crate::blocks::buffer::{self, HITS, MISSES};
 use crate::blocks::disk::{BUSY_NS, BYTES_READ, BYTES_WRITTEN, PAGES_READ, PAGES_WRITTEN, QUEUED_NS};
 use crate::metrics::histogram::Latencies;
 use crate::plan::Spec;
-use crate::report::{
-    BlockResult, LatencyShare, OperationResult, Percentile, Report, Summary, Warning,
-};
+use crate::report::{BlockResult, LatencyShare, OperationResult, Percentile, Report, Summary, Warning};
 use crate::units::{NS_PER_SECOND, ns_to_ms, ns_to_seconds};
 
 impl Kernel<'_> {
@@ -235,16 +233,25 @@ impl Kernel<'_> {
                 warn(
                     "POOL_FILLED_WHILE_MEASURED",
                     Some(pool.block),
-                    "the buffer pool filled up only after the warm-up: its hit ratio includes a cold start".to_owned(),
+                    "the buffer pool filled up only after the warm-up: its hit ratio includes a cold start"
+                        .to_owned(),
                 );
             }
         }
         if let Some(seconds) = self.sampler.coarsened_seconds() {
-            warn("SERIES_COARSENED", None, format!("the run is long: each point of a series stands for {seconds} s"));
+            warn(
+                "SERIES_COARSENED",
+                None,
+                format!("the run is long: each point of a series stands for {seconds} s"),
+            );
         }
         if self.trace.happened() > self.trace.kept() {
             let kept = self.trace.kept();
-            warn("EVENTS_DROPPED", None, format!("the trace holds the first {kept} of {} events", self.trace.happened()));
+            warn(
+                "EVENTS_DROPPED",
+                None,
+                format!("the trace holds the first {kept} of {} events", self.trace.happened()),
+            );
         }
         if let Some(rate) = self.arrival_gap_ns.map(|gap_ns| NS_PER_SECOND as f64 / gap_ns) {
             let measured = self.latencies.iter().map(Latencies::count).sum::<u64>();
@@ -253,13 +260,18 @@ impl Kernel<'_> {
                 warn(
                     "ARRIVALS_OUTRUN_SERVICE",
                     Some(self.client_block),
-                    format!("{rate} operations arrive a second, {reached:.0} are served: latencies grow as long as the run goes on"),
+                    format!(
+                        "{rate} operations arrive a second, {reached:.0} are served: latencies grow as long as the run goes on"
+                    ),
                 );
             }
         }
         for (index, block) in self.plan.blocks.iter().enumerate() {
             let idle = matches!(block.spec, Spec::Wal(_))
-                && self.wals.iter().any(|wal| wal.block == index && wal.counters.total(crate::blocks::wal::RECORDS) == 0);
+                && self
+                    .wals
+                    .iter()
+                    .any(|wal| wal.block == index && wal.counters.total(crate::blocks::wal::RECORDS) == 0);
             if idle {
                 warn("LOG_UNUSED", Some(index), "no operation of this workload writes to the log".to_owned());
             }

@@ -29,9 +29,12 @@ impl Kernel<'_> {
 
     fn tell_page_read(&mut self, space: u16, page: u32, from_cache: bool, latency_ns: u64) {
         let block = self.spaces[usize::from(space)].block;
-        self.trace.emit(self.now_ns + self.cpu_ns, block, "page_read", || {
-            json!({"page_id": page, "from_cache": from_cache, "latency_us": latency_ns as f64 / 1e3})
-        });
+        self.trace.emit(
+            self.now_ns + self.cpu_ns,
+            block,
+            "page_read",
+            || json!({"page_id": page, "from_cache": from_cache, "latency_us": latency_ns as f64 / 1e3}),
+        );
     }
 
     /// Reads a page wherever it is, and changes it if `write`.
@@ -97,9 +100,12 @@ impl Kernel<'_> {
         if self.clients[client as usize].traced {
             let block = self.pools[usize::from(pool)].block;
             let owner = &self.plan.blocks[self.spaces[usize::from(old_space)].block].id;
-            self.trace.emit(self.now_ns + self.cpu_ns, block, "page_evicted", || {
-                json!({"page_id": old_page, "of": owner, "dirty": dirty})
-            });
+            self.trace.emit(
+                self.now_ns + self.cpu_ns,
+                block,
+                "page_evicted",
+                || json!({"page_id": old_page, "of": owner, "dirty": dirty}),
+            );
         }
         Some((taken.frame, dirty.then_some((old_space, old_page))))
     }
@@ -284,9 +290,12 @@ impl Kernel<'_> {
         for page in request.page..request.page + request.pages {
             if let Some(pool) = pool {
                 let block = self.pools[usize::from(pool)].block;
-                self.trace.emit(self.now_ns, block, "page_read_from_disk", || {
-                    json!({"page_id": page, "latency_us": latency_ns as f64 / 1e3})
-                });
+                self.trace.emit(
+                    self.now_ns,
+                    block,
+                    "page_read_from_disk",
+                    || json!({"page_id": page, "latency_us": latency_ns as f64 / 1e3}),
+                );
             }
             self.tell_page_read(request.space, page, false, latency_ns);
         }

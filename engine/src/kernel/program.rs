@@ -97,7 +97,10 @@ impl Program {
             }
         }
         // Names are what a reader tells operations apart by.
-        let same = self.groups.iter().filter(|group| group.name == name || group.name.starts_with(&format!("{name} #")));
+        let same = self
+            .groups
+            .iter()
+            .filter(|group| group.name == name || group.name.starts_with(&format!("{name} #")));
         let name = match same.count() {
             0 => name,
             others => format!("{name} #{}", others + 1),
@@ -124,7 +127,10 @@ impl Program {
     pub(crate) fn inserts(&self) -> Vec<u64> {
         let mut inserts = vec![0; self.tables.len()];
         let inserting = |group: &Group| {
-            group.statements.iter().any(|statement| self.statements[usize::from(*statement)].kind == OperationType::Insert)
+            group
+                .statements
+                .iter()
+                .any(|statement| self.statements[usize::from(*statement)].kind == OperationType::Insert)
         };
         if !self.groups.iter().any(inserting) {
             return inserts;

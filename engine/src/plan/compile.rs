@@ -5,7 +5,8 @@ use serde_json::Value;
 
 use super::route::{self, table_of};
 use super::{
-    BlockIndex, CommitMode, DiskSpec, HeapSpec, Plan, PlanBlock, PolicyKind, PoolSpec, Spec, TreeSpec, WalSpec,
+    BlockIndex, CommitMode, DiskSpec, HeapSpec, Plan, PlanBlock, PolicyKind, PoolSpec, Spec, TreeSpec,
+    WalSpec,
 };
 use crate::design::catalog::{self, BlockType, ParameterDefault};
 use crate::design::{Block, Canvas, Code, Diagnostic};
@@ -267,7 +268,9 @@ fn check_page_sizes(blocks: &[PlanBlock], found: &mut Vec<Diagnostic>) {
             continue;
         }
         let other = blocks[..index].iter().find_map(|other| {
-            page_size(&other.spec).filter(|(to, other)| *to == pool && *other != size).map(|(_, size)| (other, size))
+            page_size(&other.spec)
+                .filter(|(to, other)| *to == pool && *other != size)
+                .map(|(_, size)| (other, size))
         });
         if let Some((other, other_size)) = other {
             let message = format!(

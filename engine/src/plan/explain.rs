@@ -78,8 +78,7 @@ impl Plan {
                 vec![format!("out → {}", out.join(", "))]
             }
             Spec::IndexScan { index, table } => {
-                let table =
-                    table.map_or_else(String::new, |table| format!(", table → {}", self.id(table)));
+                let table = table.map_or_else(String::new, |table| format!(", table → {}", self.id(table)));
                 vec![format!("index → {}{table}", self.id(*index))]
             }
             Spec::SeqScan { table, read_ahead_pages } => {

@@ -39,7 +39,8 @@ pub(crate) struct TablePlan {
 
 /// The plan of table `name`; absent when nothing that holds it is reachable.
 pub(crate) fn table_plan(name: &str, blocks: &[PlanBlock], client_out: &[BlockIndex]) -> Option<TablePlan> {
-    let on_table = |block: &BlockIndex| blocks[*block].reachable && table_of(&blocks[*block].spec) == Some(name);
+    let on_table =
+        |block: &BlockIndex| blocks[*block].reachable && table_of(&blocks[*block].spec) == Some(name);
     let all = 0..blocks.len();
     let storage = all.clone().filter(on_table).find(|block| is_storage(&blocks[*block].spec));
     let indexes: Vec<BlockIndex> =
@@ -65,8 +66,8 @@ pub(crate) fn table_plan(name: &str, blocks: &[PlanBlock], client_out: &[BlockIn
         _ => None,
     });
     // Without a scan operator nobody reads ahead: one page a request.
-    let whole_storage = connected(&is_storage)
-        .map(|storage| Route::FullScan { via: None, storage, read_ahead_pages: 1 });
+    let whole_storage =
+        connected(&is_storage).map(|storage| Route::FullScan { via: None, storage, read_ahead_pages: 1 });
 
     let search = clustered.or(index_scan).or(index_search).or(seq_scan).or(whole_storage)?;
     let scan = seq_scan.or(whole_storage).or(index_scan).or(index_search)?;

@@ -181,7 +181,11 @@ fn read_template(
             found.push(operation_error(
                 Code::OperationMismatch,
                 child(path, "template"),
-                format!("the type is {} but the template is {}", operation.kind.as_str(), reading.kind.as_str()),
+                format!(
+                    "the type is {} but the template is {}",
+                    operation.kind.as_str(),
+                    reading.kind.as_str()
+                ),
             ));
             None
         }

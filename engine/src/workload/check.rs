@@ -78,8 +78,11 @@ fn check_tables(tables: &[Table], found: &mut Vec<Diagnostic>) {
             range_error(place("name"), "a table name has 1 to 63 characters", found);
         }
         if !names.insert(table.name.to_ascii_lowercase()) {
-            let diagnostic =
-                Diagnostic::error(Code::DuplicateTable, &[], format!("two tables are named \"{}\"", table.name));
+            let diagnostic = Diagnostic::error(
+                Code::DuplicateTable,
+                &[],
+                format!("two tables are named \"{}\"", table.name),
+            );
             found.push(Diagnostic { path: place("name").to_vec(), ..diagnostic });
         }
         if table.record_count > MAX_RECORDS {
@@ -96,7 +99,11 @@ fn check_bytes(
     found: &mut Vec<Diagnostic>,
 ) {
     if !(1..=65_536).contains(&record_bytes) {
-        range_error(place("record_bytes"), &format!("a record has 1 to 65536 bytes; it is {record_bytes}"), found);
+        range_error(
+            place("record_bytes"),
+            &format!("a record has 1 to 65536 bytes; it is {record_bytes}"),
+            found,
+        );
     }
     if !(1..=2_048).contains(&key_bytes) {
         range_error(place("key_bytes"), &format!("a key has 1 to 2048 bytes; it is {key_bytes}"), found);
@@ -109,7 +116,8 @@ fn check_config(config: &Config, found: &mut Vec<Diagnostic>) {
             range_error(["config".to_owned(), field.to_owned()], &message, found);
         }
     };
-    let optional_in = |value: Option<f64>, min: f64, max: f64| value.is_none_or(|value| (min..=max).contains(&value));
+    let optional_in =
+        |value: Option<f64>, min: f64, max: f64| value.is_none_or(|value| (min..=max).contains(&value));
     rule(
         "total_operations",
         (1..=MAX_TOTAL_OPERATIONS).contains(&config.total_operations),

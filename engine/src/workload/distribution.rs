@@ -13,14 +13,22 @@ const MAX_REDRAWS: u32 = 64;
 pub(crate) enum KeyDraw {
     Uniform,
     /// Popularity by exact Zipf over the loaded records; the hot ones lie anywhere among them.
-    Zipfian { zipf: Zipf, scatter: Permutation },
+    Zipfian {
+        zipf: Zipf,
+        scatter: Permutation,
+    },
     /// The first loaded records are the hot ones.
     ZipfianYcsb(YcsbZipf),
     ScrambledZipfianYcsb(YcsbZipf),
     /// Exact Zipf over age: the newest record is the hottest.
     Latest(Zipf),
     /// `hot` records, anywhere among the loaded, take `hot_operations` of the draws; both parts are uniform inside.
-    Hotspot { hot: u64, loaded: u64, hot_operations: f64, scatter: Permutation },
+    Hotspot {
+        hot: u64,
+        loaded: u64,
+        hot_operations: f64,
+        scatter: Permutation,
+    },
     /// One after the other, from the first again after the last.
     Sequential,
 }

@@ -16,7 +16,11 @@ pub(crate) struct KeySpace {
 impl KeySpace {
     pub(crate) fn new(table: &Table, universe: u32, seed: u64) -> Self {
         let stream = Stream::new(seed, &format!("keys of {}", table.name));
-        Self { order: table.insert_order, universe, permutation: Permutation::new(u64::from(universe), stream) }
+        Self {
+            order: table.insert_order,
+            universe,
+            permutation: Permutation::new(u64::from(universe), stream),
+        }
     }
 
     pub(crate) fn universe(&self) -> u32 {

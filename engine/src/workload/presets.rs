@@ -15,13 +15,7 @@ const RANGE: &str = "SELECT * FROM main WHERE id >= ? LIMIT ?";
 const SCAN: &str = "SELECT * FROM main";
 
 fn operation(kind: OperationType, template: &str, weight: f64, parameters: Value) -> Operation {
-    Operation {
-        kind,
-        template: template.to_owned(),
-        weight,
-        transaction: None,
-        parameters: Some(parameters),
-    }
+    Operation { kind, template: template.to_owned(), weight, transaction: None, parameters: Some(parameters) }
 }
 
 fn read(weight: f64) -> Operation {
@@ -80,10 +74,8 @@ pub(crate) fn ycsb_d() -> Workload {
 
 pub(crate) fn ycsb_e() -> Workload {
     let scan = json!({"name": "scan", "rows": {"min": 1, "max": 100}});
-    let mut workload = ycsb(
-        vec![operation(OperationType::Select, RANGE, 95.0, scan), insert(5.0)],
-        Distribution::Zipfian,
-    );
+    let mut workload =
+        ycsb(vec![operation(OperationType::Select, RANGE, 95.0, scan), insert(5.0)], Distribution::Zipfian);
     workload.config.total_operations = 20_000;
     workload
 }

@@ -1,8 +1,8 @@
 //! Reads the SQL-like template of an operation: which table, which access. The only file that knows the SQL parser.
 
 use sqlparser::ast::{
-    AssignmentTarget, BinaryOperator, Expr, FromTable, LimitClause, ObjectName, Query, SetExpr, Statement, TableFactor,
-    TableObject, TableWithJoins, Value,
+    AssignmentTarget, BinaryOperator, Expr, FromTable, LimitClause, ObjectName, Query, SetExpr, Statement,
+    TableFactor, TableObject, TableWithJoins, Value,
 };
 use sqlparser::dialect::GenericDialect;
 use sqlparser::parser::Parser;

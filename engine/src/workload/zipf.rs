@@ -198,10 +198,9 @@ impl YcsbZipf {
 
 /// YCSB's hash of an item: FNV-1 style over eight octets, low first, absolute value.
 pub(crate) fn ycsb_hash(item: u64) -> u64 {
-    let hash = item
-        .to_le_bytes()
-        .iter()
-        .fold(0xCBF2_9CE4_8422_2325u64, |hash, octet| (hash ^ u64::from(*octet)).wrapping_mul(1_099_511_628_211));
+    let hash = item.to_le_bytes().iter().fold(0xCBF2_9CE4_8422_2325u64, |hash, octet| {
+        (hash ^ u64::from(*octet)).wrapping_mul(1_099_511_628_211)
+    });
     (hash as i64).unsigned_abs()
 }
 
@@ -233,12 +232,17 @@ mod tests {
 
     #[test]
     fn exact_zipf_has_the_mass_of_the_law() {
-        for (n, theta) in [(1_000u64, 0.99), (1_000_000, 0.99), (1_000_000, 0.0), (100_000, 1.0), (100_000, 1.5)] {
+        for (n, theta) in
+            [(1_000u64, 0.99), (1_000_000, 0.99), (1_000_000, 0.0), (100_000, 1.0), (100_000, 1.5)]
+        {
             let zipf = Zipf::new(n, theta);
             for limit in [1, 10, n / 100, n / 10] {
                 let expected = zeta(limit, theta) / zeta(n, theta);
                 let measured = mass(|rng| zipf.draw(rng), limit);
-                assert!((measured - expected).abs() < 0.0025, "n {n} theta {theta} top {limit}: {measured} {expected}");
+                assert!(
+                    (measured - expected).abs() < 0.0025,
+                    "n {n} theta {theta} top {limit}: {measured} {expected}"
+                );
             }
         }
     }

@@ -43,7 +43,8 @@ pub fn workload(operations: &[(&str, f64, Value)], config: Value) -> Workload {
             json!({"type": kind, "template": template, "weight": weight, "parameters": parameters})
         })
         .collect();
-    workload::parse(&json!({"operations": operations, "config": config})).unwrap_or_else(|found| panic!("{found:?}"))
+    workload::parse(&json!({"operations": operations, "config": config}))
+        .unwrap_or_else(|found| panic!("{found:?}"))
 }
 
 pub const READ: &str = "SELECT * FROM main WHERE id = ?";

@@ -24,8 +24,7 @@ impl AccountMutation {
     async fn user_register(&self, ctx: &Context<'_>, input: UserRegisterInput) -> Payload<SessionPayload> {
         let UserRegisterInput { handle, email, password } = input;
         let agent = request(ctx).user_agent.clone();
-        let made =
-            accounts::register(services(ctx), tokens(ctx), &handle, &email, password, agent).await;
+        let made = accounts::register(services(ctx), tokens(ctx), &handle, &email, password, agent).await;
         Some(payload(made))
     }
 
@@ -37,7 +36,11 @@ impl AccountMutation {
     }
 
     /// Exchanges a refresh token for new tokens. Each refresh token is good once; one that comes back ends its session.
-    async fn session_refresh(&self, ctx: &Context<'_>, input: SessionRefreshInput) -> Payload<SessionPayload> {
+    async fn session_refresh(
+        &self,
+        ctx: &Context<'_>,
+        input: SessionRefreshInput,
+    ) -> Payload<SessionPayload> {
         Some(payload(accounts::refresh(services(ctx), tokens(ctx), &input.refresh_token).await))
     }
 

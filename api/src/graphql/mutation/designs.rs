@@ -24,7 +24,11 @@ pub struct DesignMutation;
 #[Object]
 impl DesignMutation {
     /// Makes a design from a canvas or from a template, and its version 1.
-    async fn design_create(&self, ctx: &Context<'_>, input: DesignCreateInput) -> Payload<DesignCreatePayload> {
+    async fn design_create(
+        &self,
+        ctx: &Context<'_>,
+        input: DesignCreateInput,
+    ) -> Payload<DesignCreatePayload> {
         Some(settle(create(ctx, input).await).map(|(design, user_errors)| DesignCreatePayload {
             design: design.map(Design::from),
             user_errors,
@@ -32,7 +36,11 @@ impl DesignMutation {
     }
 
     /// Changes a design that is still at expectedVersion. A new canvas makes a new version.
-    async fn design_update(&self, ctx: &Context<'_>, input: DesignUpdateInput) -> Payload<DesignUpdatePayload> {
+    async fn design_update(
+        &self,
+        ctx: &Context<'_>,
+        input: DesignUpdateInput,
+    ) -> Payload<DesignUpdatePayload> {
         Some(settle(update(ctx, input).await).map(|(updated, user_errors)| {
             let (design, version) = updated.unzip();
             DesignUpdatePayload {
@@ -101,9 +109,11 @@ fn required<T>(field: &str, value: MaybeUndefined<T>) -> ServiceResult<Option<T>
     match value {
         MaybeUndefined::Undefined => Ok(None),
         MaybeUndefined::Value(value) => Ok(Some(value)),
-        MaybeUndefined::Null => {
-            Err(UserError::invalid(&[field], format!("{field} cannot be cleared; omit it to leave it as it is")).into())
-        }
+        MaybeUndefined::Null => Err(UserError::invalid(
+            &[field],
+            format!("{field} cannot be cleared; omit it to leave it as it is"),
+        )
+        .into()),
     }
 }
 

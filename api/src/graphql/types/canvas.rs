@@ -24,8 +24,12 @@ impl Canvas {
 #[Object]
 impl Canvas {
     /// The blocks, all of them or those of some types.
-    async fn blocks(&self, #[graphql(desc = "Types to keep; all when omitted.")] types: Option<Vec<String>>) -> Vec<Block> {
-        let wanted = |block: &&engine::design::Block| types.as_ref().is_none_or(|types| types.contains(&block.kind));
+    async fn blocks(
+        &self,
+        #[graphql(desc = "Types to keep; all when omitted.")] types: Option<Vec<String>>,
+    ) -> Vec<Block> {
+        let wanted =
+            |block: &&engine::design::Block| types.as_ref().is_none_or(|types| types.contains(&block.kind));
         self.parsed.blocks.iter().filter(wanted).map(Block::from).collect()
     }
 
@@ -89,7 +93,8 @@ pub struct Port {
 
 impl From<&engine::design::Connection> for BlockLink {
     fn from(connection: &engine::design::Connection) -> Self {
-        let port = |port: &engine::design::Port| Port { block_id: port.block_id.clone(), port: port.port.clone() };
+        let port =
+            |port: &engine::design::Port| Port { block_id: port.block_id.clone(), port: port.port.clone() };
         Self {
             link_id: connection.id.clone(),
             source: port(&connection.source),

@@ -170,7 +170,9 @@ impl From<DesignFilter> for designs::DesignFilter {
     fn from(filter: DesignFilter) -> Self {
         Self {
             search: filter.search,
-            visibility: filter.visibility.map(|list| list.into_iter().map(status::Visibility::from).collect()),
+            visibility: filter
+                .visibility
+                .map(|list| list.into_iter().map(status::Visibility::from).collect()),
             updated_since: filter.updated_since,
             include_archived: filter.include_archived,
         }
@@ -228,8 +230,13 @@ pub async fn design_connection(
     let page = designs::list(&services(ctx).db, scope, &filter, field, descending, &request)
         .await
         .map_err(internal)?;
-    Ok(connection(page, move |row| field.cursor(row), Design::from, move |ctx| {
-        let (db, filter) = (services(ctx).db.clone(), filter.clone());
-        async move { designs::count(&db, scope, &filter).await.map_err(internal) }
-    }))
+    Ok(connection(
+        page,
+        move |row| field.cursor(row),
+        Design::from,
+        move |ctx| {
+            let (db, filter) = (services(ctx).db.clone(), filter.clone());
+            async move { designs::count(&db, scope, &filter).await.map_err(internal) }
+        },
+    ))
 }

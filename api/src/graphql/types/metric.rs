@@ -142,6 +142,9 @@ mod tests {
         assert_eq!((column.values.len(), column.bucket_ms), (25, 400));
         assert_eq!(column.aggregation, MetricAggregation::Avg);
         assert_eq!((column.offsets_ms[1], column.values[1]), (400.0, Some(6.5)));
-        assert_eq!((column.min, column.max, column.avg, column.p95), (Some(1.0), Some(100.0), Some(50.5), Some(95.0)));
+        assert_eq!(
+            (column.min, column.max, column.avg, column.p95),
+            (Some(1.0), Some(100.0), Some(50.5), Some(95.0))
+        );
     }
 }

@@ -17,9 +17,7 @@ use crate::graphql::{
     context::services,
     errors::internal,
     id::GlobalId,
-    loaders::{
-        DesignById, JobById, RunById, TemplateById, UserById, VersionById, WorkloadById, load,
-    },
+    loaders::{DesignById, JobById, RunById, TemplateById, UserById, VersionById, WorkloadById, load},
 };
 
 /// Anything with an id.

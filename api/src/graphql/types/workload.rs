@@ -40,7 +40,9 @@ impl Workload {
     fn parsed(&self) -> Result<engine::Workload, Error> {
         engine::workload::parse(&document_of(&self.0)).map_err(|found| {
             let reasons: Vec<String> = found.into_iter().map(|diagnostic| diagnostic.message).collect();
-            internal(crate::service::Fault::Internal(format!("a stored workload cannot be read: {reasons:?}")))
+            internal(crate::service::Fault::Internal(format!(
+                "a stored workload cannot be read: {reasons:?}"
+            )))
         })
     }
 }

@@ -32,8 +32,7 @@ async fn what_is_private_to_a_user_is_null_for_others() {
         let ada = app.register("ada").await;
         let bob = app.register("bob").await;
         let id = ada.send("{ viewer { id } }", json!({})).await["viewer"]["id"].clone();
-        const QUERY: &str =
-            "query($id: ID!) { node(id: $id) { ... on User { handle email role plan { tier } workloads { totalCount } } } }";
+        const QUERY: &str = "query($id: ID!) { node(id: $id) { ... on User { handle email role plan { tier } workloads { totalCount } } } }";
         let seen = bob.send(QUERY, json!({ "id": id })).await;
         assert_eq!(
             seen["node"],
@@ -58,10 +57,17 @@ async fn every_broken_rule_of_a_registration_is_told_with_its_field() {
 async fn handle_and_address_are_unique_whatever_their_case() {
     for app in App::all().await {
         app.register("ada").await;
-        for (handle, email, field) in [("ADA", "new@example.com", "handle"), ("new", "Ada@Example.com", "email")] {
+        for (handle, email, field) in
+            [("ADA", "new@example.com", "handle"), ("new", "Ada@Example.com", "email")]
+        {
             let input = json!({ "handle": handle, "email": email, "password": "good enough" });
             let payload = app.anonymous().payload(REGISTER, input).await;
-            assert_eq!(payload["userErrors"], json!([{ "code": "TAKEN", "path": ["input", field] }]), "{}", app.kind());
+            assert_eq!(
+                payload["userErrors"],
+                json!([{ "code": "TAKEN", "path": ["input", field] }]),
+                "{}",
+                app.kind()
+            );
         }
     }
 }
@@ -73,7 +79,8 @@ async fn a_wrong_address_and_a_wrong_password_get_the_same_answer() {
         let good = json!({ "email": "ADA@example.com", "password": "good enough" });
         assert_eq!(app.anonymous().mutate(SIGN_IN, good).await["session"]["user"]["handle"], "ada");
         for (email, password) in [("ada@example.com", "wrong"), ("eve@example.com", "good enough")] {
-            let payload = app.anonymous().payload(SIGN_IN, json!({ "email": email, "password": password })).await;
+            let payload =
+                app.anonymous().payload(SIGN_IN, json!({ "email": email, "password": password })).await;
             assert_eq!(payload["userErrors"], json!([{ "code": "INVALID_CREDENTIALS", "path": ["input"] }]));
         }
     }
@@ -86,8 +93,11 @@ async fn a_refresh_token_is_good_once_and_its_return_ends_the_session() {
         let client = app.anonymous();
         let input = json!({ "email": "ada@example.com", "password": "good enough" });
         let first = client.mutate(SIGN_IN, input).await["session"]["refreshToken"].clone();
-        let second = client.mutate(REFRESH, json!({ "refreshToken": first })).await["session"]["refreshToken"].clone();
-        let third = client.mutate(REFRESH, json!({ "refreshToken": second })).await["session"]["refreshToken"].clone();
+        let second =
+            client.mutate(REFRESH, json!({ "refreshToken": first })).await["session"]["refreshToken"].clone();
+        let third =
+            client.mutate(REFRESH, json!({ "refreshToken": second })).await["session"]["refreshToken"]
+                .clone();
 
         for spent in [&first, &third, &json!("nonsense")] {
             let payload = client.payload(REFRESH, json!({ "refreshToken": spent })).await;

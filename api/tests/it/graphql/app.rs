@@ -43,7 +43,8 @@ impl App {
     /// One app a mode: SQLite with the queue in it, and PostgreSQL with Redis where servers for tests are named.
     pub async fn all() -> Vec<Self> {
         let mut apps = vec![Self::over(TestDatabase::sqlite().await, None).await];
-        if let (Some(database), Ok(redis)) = (TestDatabase::postgres().await, std::env::var("TEST_REDIS_URL")) {
+        if let (Some(database), Ok(redis)) = (TestDatabase::postgres().await, std::env::var("TEST_REDIS_URL"))
+        {
             apps.push(Self::over(database, Some(redis)).await);
         }
         apps
@@ -64,8 +65,7 @@ impl App {
             counter.fetch_add(1, Ordering::SeqCst);
         });
         let namespace = format!("test-{}", Uuid::new_v4());
-        let queue =
-            Queue::connect_in(redis.as_deref(), &namespace, &db, Clock::default()).await.unwrap();
+        let queue = Queue::connect_in(redis.as_deref(), &namespace, &db, Clock::default()).await.unwrap();
         let bus = Bus::connect_in(redis.as_deref(), &namespace).await.unwrap();
         let services = Services { db, queue, bus };
         service::templates::seed(&services).await.unwrap();
@@ -85,7 +85,8 @@ impl App {
 
     /// A new account on the FREE tier.
     pub async fn register(&self, handle: &str) -> Person<'_> {
-        let input = json!({ "handle": handle, "email": format!("{handle}@example.com"), "password": "good enough" });
+        let input =
+            json!({ "handle": handle, "email": format!("{handle}@example.com"), "password": "good enough" });
         let data = self.anonymous().send(REGISTER, json!({ "input": input })).await;
         let token = data["userRegister"]["session"]["accessToken"].as_str().unwrap();
         let header = format!("Bearer {token}");
@@ -147,7 +148,10 @@ impl Person<'_> {
     /// The code of the first error of a response.
     pub async fn error_code(&self, query: &str, variables: Json) -> String {
         let response = self.response(query, variables).await;
-        response["errors"][0]["extensions"]["code"].as_str().unwrap_or_else(|| panic!("{response:#}")).to_owned()
+        response["errors"][0]["extensions"]["code"]
+            .as_str()
+            .unwrap_or_else(|| panic!("{response:#}"))
+            .to_owned()
     }
 
     /// The messages of a subscription.
@@ -204,6 +208,7 @@ pub const CREATE_WORKLOAD: &str = "mutation Create($input: WorkloadCreateInput!)
     workload { id name isTemplate operations { type template weight } tables { name recordCount recordBytes keyBytes }
       config { totalOperations concurrency distribution recordCount recordBytes keyMin keyMax } }
     userErrors { code path message } } }";
-pub const SUBMIT: &str = "mutation Submit($input: SimulationJobSubmitInput!) { simulationJobSubmit(input: $input) {
+pub const SUBMIT: &str =
+    "mutation Submit($input: SimulationJobSubmitInput!) { simulationJobSubmit(input: $input) {
     job { id status priority seed timeoutSeconds progress queuePosition attempt }
     userErrors { __typename code path message ... on QuotaError { limit used } } } }";

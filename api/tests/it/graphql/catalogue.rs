@@ -41,7 +41,12 @@ async fn the_palette_tells_ports_and_a_schema_for_each_block() {
         const QUERY: &str = r#"{ blockTypes(search: "buffer", category: BUFFER) {
             type title category inputs { name } outputs { name accepts required many } parameterSchema events } }"#;
         let data = app.anonymous().send(QUERY, json!({})).await;
-        let pool = data["blockTypes"].as_array().unwrap().iter().find(|block| block["type"] == "buffer-pool").unwrap();
+        let pool = data["blockTypes"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|block| block["type"] == "buffer-pool")
+            .unwrap();
         assert_eq!(pool["outputs"][0]["name"], "device");
         assert_eq!(pool["outputs"][0]["accepts"], json!(["DEVICE"]));
         assert_eq!(pool["parameterSchema"]["$schema"], "https://json-schema.org/draft/2020-12/schema");
@@ -52,7 +57,13 @@ async fn the_palette_tells_ports_and_a_schema_for_each_block() {
 #[tokio::test]
 async fn a_canvas_of_any_json_gets_diagnostics() {
     for app in App::all().await {
-        for canvas in [json!(null), json!([]), json!("x"), json!({}), json!({ "blocks": [1, { "id": 2 }], "connections": {} })] {
+        for canvas in [
+            json!(null),
+            json!([]),
+            json!("x"),
+            json!({}),
+            json!({ "blocks": [1, { "id": 2 }], "connections": {} }),
+        ] {
             const VALIDATE: &str = "query($canvas: JSON!) { canvasValidate(canvas: $canvas) { valid diagnostics { message path severity } plan } }";
             let response = app.anonymous().response(VALIDATE, json!({ "canvas": canvas })).await;
             if canvas.is_null() {
@@ -70,5 +81,8 @@ async fn a_canvas_of_any_json_gets_diagnostics() {
 fn the_committed_schema_is_the_schema_of_the_code() {
     let committed = include_str!("../../../../schema.graphql");
     let current = api::graphql::sdl();
-    assert!(committed == current, "schema.graphql is out of date: run `cargo run -- schema > schema.graphql`");
+    assert!(
+        committed == current,
+        "schema.graphql is out of date: run `cargo run -- schema > schema.graphql`"
+    );
 }

@@ -79,8 +79,9 @@ async fn a_bad_canvas_is_refused_with_every_diagnostic_and_nothing_is_stored() {
 async fn every_update_moves_the_version_and_only_a_new_canvas_appends_one() {
     for app in App::all().await {
         let ada = app.register("ada").await;
-        let id = ada.mutate(CREATE_DESIGN, json!({ "name": "D", "description": "x", "canvas": canvas(0.9) })).await
-            ["design"]["id"]
+        let id = ada
+            .mutate(CREATE_DESIGN, json!({ "name": "D", "description": "x", "canvas": canvas(0.9) }))
+            .await["design"]["id"]
             .clone();
 
         let renamed = ada.mutate(UPDATE, json!({ "id": id, "expectedVersion": 1, "name": "E" })).await;
@@ -89,7 +90,10 @@ async fn every_update_moves_the_version_and_only_a_new_canvas_appends_one() {
 
         let input = json!({ "id": id, "expectedVersion": 2, "canvas": canvas(0.8), "message": "tighter", "description": null });
         let changed = ada.mutate(UPDATE, input).await;
-        assert_eq!(changed["version"], json!({ "number": 2, "message": "tighter", "author": { "handle": "ada" } }));
+        assert_eq!(
+            changed["version"],
+            json!({ "number": 2, "message": "tighter", "author": { "handle": "ada" } })
+        );
         assert_eq!(changed["design"]["version"], 3);
         assert_eq!(changed["design"]["description"], json!(null));
         assert_eq!(
@@ -124,12 +128,20 @@ async fn concurrent_updates_under_one_version_succeed_once() {
         let ada = app.register("ada").await;
         let id = ada.design("D", "PRIVATE").await["id"].clone();
         let updates = (0..8).map(|i| {
-            ada.payload(UPDATE, json!({ "id": id, "expectedVersion": 1, "name": format!("N{i}"), "canvas": canvas(0.5) }))
+            ada.payload(
+                UPDATE,
+                json!({ "id": id, "expectedVersion": 1, "name": format!("N{i}"), "canvas": canvas(0.5) }),
+            )
         });
         let payloads = futures_util::future::join_all(updates).await;
         let won = payloads.iter().filter(|payload| payload["userErrors"] == json!([])).count();
         assert_eq!(won, 1, "{}", app.kind());
-        let data = ada.send("query($id: ID!) { design(id: $id) { version versions { totalCount } } }", json!({ "id": id })).await;
+        let data = ada
+            .send(
+                "query($id: ID!) { design(id: $id) { version versions { totalCount } } }",
+                json!({ "id": id }),
+            )
+            .await;
         assert_eq!(data["design"], json!({ "version": 2, "versions": { "totalCount": 2 } }));
     }
 }
@@ -138,22 +150,33 @@ async fn concurrent_updates_under_one_version_succeed_once() {
 async fn a_design_is_seen_by_whom_its_visibility_says() {
     for app in App::all().await {
         let (ada, bob) = (app.register("ada").await, app.register("bob").await);
-        for (visibility, readable, listed) in [("PRIVATE", false, false), ("UNLISTED", true, false), ("PUBLIC", true, true)] {
+        for (visibility, readable, listed) in
+            [("PRIVATE", false, false), ("UNLISTED", true, false), ("PUBLIC", true, true)]
+        {
             let id = ada.design(visibility, visibility).await["id"].clone();
             for stranger in [bob, app.anonymous()] {
                 let data = stranger.send(DESIGN, json!({ "id": id })).await;
                 assert_eq!(data["design"].is_object(), readable, "{visibility}");
                 let data = stranger.send("{ designs { nodes { id } } }", json!({})).await;
-                assert_eq!(data["designs"]["nodes"].as_array().unwrap().contains(&json!({ "id": id })), listed);
+                assert_eq!(
+                    data["designs"]["nodes"].as_array().unwrap().contains(&json!({ "id": id })),
+                    listed
+                );
             }
             let input = json!({ "id": id, "expectedVersion": 1, "name": "Mine now" });
             let refused = bob.payload(UPDATE, input.clone()).await;
             let expected = if readable { "FORBIDDEN" } else { "NOT_FOUND" };
             assert_eq!(refused["userErrors"][0]["code"], expected, "{visibility}");
-            assert_eq!(app.anonymous().error_code(UPDATE, json!({ "input": input })).await, "UNAUTHENTICATED");
+            assert_eq!(
+                app.anonymous().error_code(UPDATE, json!({ "input": input })).await,
+                "UNAUTHENTICATED"
+            );
         }
         let data = ada.send("{ designs { totalCount } viewer { designs { totalCount } } }", json!({})).await;
-        assert_eq!(data, json!({ "designs": { "totalCount": 3 }, "viewer": { "designs": { "totalCount": 3 } } }));
+        assert_eq!(
+            data,
+            json!({ "designs": { "totalCount": 3 }, "viewer": { "designs": { "totalCount": 3 } } })
+        );
     }
 }
 
@@ -186,8 +209,11 @@ async fn the_same_creation_sent_twice_makes_one_design() {
         let ada = app.register("ada").await;
         let input = json!({ "idempotencyKey": "k", "name": "D", "canvas": canvas(0.9) });
         let calls = (0..6).map(|_| ada.mutate(CREATE_DESIGN, input.clone()));
-        let ids: Vec<_> =
-            futures_util::future::join_all(calls).await.iter().map(|payload| payload["design"]["id"].clone()).collect();
+        let ids: Vec<_> = futures_util::future::join_all(calls)
+            .await
+            .iter()
+            .map(|payload| payload["design"]["id"].clone())
+            .collect();
         assert!(ids.iter().all(|id| *id == ids[0]), "{}: {ids:?}", app.kind());
         let mut other = input.clone();
         other["name"] = json!("E");
@@ -212,7 +238,9 @@ async fn a_design_is_made_of_a_canvas_or_a_template_and_of_nothing_else() {
             assert_eq!(payload["userErrors"][0]["path"], json!(["input", path]));
         }
         assert_eq!(
-            app.anonymous().error_code(CREATE_DESIGN, json!({ "input": { "name": "D", "templateId": template } })).await,
+            app.anonymous()
+                .error_code(CREATE_DESIGN, json!({ "input": { "name": "D", "templateId": template } }))
+                .await,
             "UNAUTHENTICATED"
         );
     }

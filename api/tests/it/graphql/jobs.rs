@@ -6,9 +6,11 @@ use super::{App, app::SUBMIT};
 const JOB: &str = "query($id: ID!) { simulationJob(id: $id) { status progress attempt failure { code message retryable }
     queuePosition startedAt finishedAt run { status resultHash seed engineVersion summary { operations throughputQps } }
     submittedBy { handle } design { name } designVersion { number } workload { name } } }";
-const CANCEL: &str = "mutation Cancel($input: SimulationJobCancelInput!) { simulationJobCancel(input: $input) {
+const CANCEL: &str =
+    "mutation Cancel($input: SimulationJobCancelInput!) { simulationJobCancel(input: $input) {
     job { status } userErrors { code path } } }";
-const WATCH: &str = "subscription($id: ID!, $after: Int) { simulationJobUpdated(id: $id, afterSequence: $after) {
+const WATCH: &str =
+    "subscription($id: ID!, $after: Int) { simulationJobUpdated(id: $id, afterSequence: $after) {
     sequence job { id status progress run { status } } logs { sequence level message } } }";
 
 #[tokio::test]
@@ -26,14 +28,20 @@ async fn a_job_is_queued_run_and_read_back() {
         let data = ada.send(JOB, json!({ "id": job["id"] })).await;
         let done = &data["simulationJob"];
         assert_eq!((&done["status"], &done["progress"]), (&json!("COMPLETED"), &json!(1.0)), "{done}");
-        assert_eq!((&done["attempt"], &done["queuePosition"], &done["failure"]), (&json!(1), &json!(null), &json!(null)));
+        assert_eq!(
+            (&done["attempt"], &done["queuePosition"], &done["failure"]),
+            (&json!(1), &json!(null), &json!(null))
+        );
         assert_eq!(done["run"]["status"], "COMPLETED");
         assert_eq!(done["run"]["seed"], job["seed"]);
         assert_eq!(done["run"]["engineVersion"], engine::VERSION);
         assert_eq!(done["run"]["resultHash"].as_str().unwrap().len(), 64);
         assert_eq!(done["run"]["summary"]["operations"], "4000");
         assert!(done["run"]["summary"]["throughputQps"].as_f64().unwrap() > 0.0);
-        assert_eq!((&done["designVersion"]["number"], &done["workload"]["name"]), (&json!(1), &json!("Small")));
+        assert_eq!(
+            (&done["designVersion"]["number"], &done["workload"]["name"]),
+            (&json!(1), &json!("Small"))
+        );
     }
 }
 
@@ -45,7 +53,8 @@ async fn the_same_seed_gives_the_same_result_and_another_seed_another() {
         let workload = ada.small_workload().await;
         let mut hashes = Vec::new();
         for (key, seed) in [("a", "7"), ("b", "7"), ("c", "8")] {
-            let input = json!({ "idempotencyKey": key, "designId": design, "workloadId": workload, "seed": seed });
+            let input =
+                json!({ "idempotencyKey": key, "designId": design, "workloadId": workload, "seed": seed });
             let job = ada.mutate(SUBMIT, input).await["job"].clone();
             app.drain().await;
             let data = ada.send(JOB, json!({ "id": job["id"] })).await;
@@ -64,14 +73,21 @@ async fn the_same_submission_sent_many_times_at_once_is_one_job() {
         let workload = ada.small_workload().await;
         let input = json!({ "idempotencyKey": "once", "designId": design, "workloadId": workload });
         let payloads = join_all((0..20).map(|_| ada.mutate(SUBMIT, input.clone()))).await;
-        assert!(payloads.iter().all(|payload| payload["job"]["id"] == payloads[0]["job"]["id"]), "{}", app.kind());
+        assert!(
+            payloads.iter().all(|payload| payload["job"]["id"] == payloads[0]["job"]["id"]),
+            "{}",
+            app.kind()
+        );
         assert_eq!(app.drain().await, 1);
 
         let mut other = input.clone();
         other["seed"] = json!("9");
         assert_eq!(ada.payload(SUBMIT, other).await["userErrors"][0]["code"], "IDEMPOTENCY_KEY_REUSED");
         let again = ada.mutate(SUBMIT, input).await;
-        assert_eq!((&again["job"]["id"], &again["job"]["status"]), (&payloads[0]["job"]["id"], &json!("COMPLETED")));
+        assert_eq!(
+            (&again["job"]["id"], &again["job"]["status"]),
+            (&payloads[0]["job"]["id"], &json!("COMPLETED"))
+        );
     }
 }
 
@@ -87,7 +103,10 @@ async fn a_queued_job_that_is_canceled_never_starts_and_stays_canceled() {
         assert_eq!(app.drain().await, 0, "{}", app.kind());
         assert_eq!(ada.payload(CANCEL, json!({ "id": id })).await["userErrors"][0]["code"], "NOT_CANCELABLE");
         let data = ada.send(JOB, json!({ "id": id })).await;
-        assert_eq!((&data["simulationJob"]["attempt"], &data["simulationJob"]["run"]), (&json!(0), &json!(null)));
+        assert_eq!(
+            (&data["simulationJob"]["attempt"], &data["simulationJob"]["run"]),
+            (&json!(0), &json!(null))
+        );
     }
 }
 
@@ -130,7 +149,10 @@ async fn the_free_plan_runs_small_jobs_in_the_standard_lane() {
         {
             let input = json!({ "idempotencyKey": path, "designId": design, "workloadId": workload, "timeoutSeconds": timeout });
             let error = ada.payload(SUBMIT, input).await["userErrors"][0].clone();
-            assert_eq!((&error["__typename"], &error["code"]), (&json!("QuotaError"), &json!("QUOTA_EXCEEDED")));
+            assert_eq!(
+                (&error["__typename"], &error["code"]),
+                (&json!("QuotaError"), &json!("QUOTA_EXCEEDED"))
+            );
             assert_eq!((&error["path"], &error["limit"]), (&json!(["input", path]), &json!(limit)));
         }
     }
@@ -177,15 +199,21 @@ async fn a_watched_job_is_told_from_its_snapshot_to_its_end() {
         let (rest, drained) = tokio::join!(messages.collect::<Vec<Json>>(), app.drain());
         assert_eq!(drained, 1);
         let last = rest.last().unwrap();
-        assert_eq!((&last["job"]["status"], &last["job"]["run"]["status"]), (&json!("COMPLETED"), &json!("COMPLETED")));
-        let sequences: Vec<i64> =
-            std::iter::once(&first).chain(&rest).map(|message| message["sequence"].as_i64().unwrap()).collect();
+        assert_eq!(
+            (&last["job"]["status"], &last["job"]["run"]["status"]),
+            (&json!("COMPLETED"), &json!("COMPLETED"))
+        );
+        let sequences: Vec<i64> = std::iter::once(&first)
+            .chain(&rest)
+            .map(|message| message["sequence"].as_i64().unwrap())
+            .collect();
         assert!(sequences.is_sorted_by(|one, next| one < next), "{sequences:?} on {}", app.kind());
         let lines = rest.iter().flat_map(|message| message["logs"].as_array().unwrap());
         assert!(lines.map(|line| line["sequence"].as_i64().unwrap()).is_sorted_by(|one, next| one < next));
 
         // Coming back later: the snapshot again, with the lines that were not seen.
-        let again = ada.subscribe(WATCH, json!({ "id": id, "after": sequences.last() })).collect::<Vec<Json>>().await;
+        let again =
+            ada.subscribe(WATCH, json!({ "id": id, "after": sequences.last() })).collect::<Vec<Json>>().await;
         assert_eq!(again.len(), 1);
         assert_eq!(again[0]["data"]["simulationJobUpdated"]["logs"], json!([]));
     }

@@ -76,7 +76,8 @@ async fn a_run_is_told_whole() {
             .map(|event| event["sequence"].as_i64().unwrap())
             .collect();
         assert!(sequences.is_sorted_by(|one, next| one < next));
-        let pool = run["blocks"].as_array().unwrap().iter().find(|block| block["type"] == "buffer-pool").unwrap();
+        let pool =
+            run["blocks"].as_array().unwrap().iter().find(|block| block["type"] == "buffer-pool").unwrap();
         assert!(pool["counters"].as_object().is_some_and(|counters| !counters.is_empty()));
         assert_eq!(run["job"], json!({ "status": "COMPLETED", "attempt": 1 }));
     }
@@ -102,7 +103,8 @@ async fn everything_with_an_id_is_found_by_it_and_only_by_who_may_see_it() {
             ("RunEvent", &run["events"]["nodes"][0]["id"], false),
             ("Workload", &run["workload"]["id"], false),
         ];
-        let ids: Vec<_> = expected.iter().map(|(_, id, _)| *id).chain([&json!("nonsense")]).cloned().collect();
+        let ids: Vec<_> =
+            expected.iter().map(|(_, id, _)| *id).chain([&json!("nonsense")]).cloned().collect();
         const NODES: &str = "query($ids: [ID!]!) { nodes(ids: $ids) { __typename id } }";
         let own = ada.send(NODES, json!({ "ids": ids })).await;
         let others = bob.send(NODES, json!({ "ids": ids })).await;

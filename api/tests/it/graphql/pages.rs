@@ -76,7 +76,11 @@ async fn a_page_that_cannot_be_is_refused_with_the_argument_named() {
             let response = ada.response(&query, json!({})).await;
             assert_eq!(response["errors"][0]["extensions"]["code"], "BAD_USER_INPUT", "{arguments}");
             // The field alone is lost.
-            assert_eq!(response["data"], json!({ "designs": null, "viewer": { "handle": "ada" } }), "{arguments}");
+            assert_eq!(
+                response["data"],
+                json!({ "designs": null, "viewer": { "handle": "ada" } }),
+                "{arguments}"
+            );
         }
     }
 }

@@ -11,7 +11,8 @@ macro_rules! tab {
     ($name:literal, with variables) => {
         (
             include_str!(concat!("../../../graphiql/src/tabs/", $name, ".graphql")),
-            serde_json::from_str(include_str!(concat!("../../../graphiql/src/tabs/", $name, ".json"))).unwrap(),
+            serde_json::from_str(include_str!(concat!("../../../graphiql/src/tabs/", $name, ".json")))
+                .unwrap(),
         )
     };
 }

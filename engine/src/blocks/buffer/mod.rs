@@ -235,7 +235,12 @@ mod tests {
     use proptest::prelude::*;
 
     /// A pool as a list, newest last.
-    fn model_access(model: &mut Vec<(u32, bool)>, capacity: usize, page: u32, write: bool) -> (bool, Option<(u32, bool)>) {
+    fn model_access(
+        model: &mut Vec<(u32, bool)>,
+        capacity: usize,
+        page: u32,
+        write: bool,
+    ) -> (bool, Option<(u32, bool)>) {
         if let Some(place) = model.iter().position(|(other, _)| *other == page) {
             let (_, dirty) = model.remove(place);
             model.push((page, dirty || write));

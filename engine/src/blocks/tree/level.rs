@@ -149,6 +149,7 @@ impl Level {
 
     pub(crate) fn memory_bytes(&self) -> u64 {
         (self.nodes.capacity() * size_of::<Node>()
-            + (self.groups.capacity() + self.bulk.starts.capacity() + self.free.capacity()) * 4) as u64
+            + (self.groups.capacity() + self.bulk.starts.capacity() + self.free.capacity()) * 4)
+            as u64
     }
 }

@@ -79,7 +79,13 @@ impl Tree {
 
     /// A tree packed bottom-up from the ranks already set in `present`. `contiguous` gives the first of them where they are
     /// one unbroken run.
-    pub(crate) fn bulk(shape: TreeShape, universe: u32, present: Bits, keys: u64, contiguous: Option<u32>) -> Self {
+    pub(crate) fn bulk(
+        shape: TreeShape,
+        universe: u32,
+        present: Bits,
+        keys: u64,
+        contiguous: Option<u32>,
+    ) -> Self {
         if keys == 0 {
             return Self::empty(shape, universe);
         }
@@ -261,12 +267,8 @@ impl Tree {
             self.extend_directory(right_start);
         }
         let right = self.levels[level].allocate();
-        *self.levels[level].get_mut(right) = Node {
-            start: right_start,
-            next: node.next,
-            parent: node.parent,
-            count: node.count - left_count,
-        };
+        *self.levels[level].get_mut(right) =
+            Node { start: right_start, next: node.next, parent: node.parent, count: node.count - left_count };
         let left = self.levels[level].get_mut(page);
         left.next = right;
         left.count = left_count;

@@ -40,7 +40,8 @@ impl PageShape {
 
     /// How many of `items` (one more than fit) stay on the left page.
     pub(crate) fn split(&self, items: u32, rightmost: bool) -> u32 {
-        let bytes = |items: u32| i64::from(self.first_item_bytes) + i64::from(items - 1) * i64::from(self.item_bytes);
+        let bytes =
+            |items: u32| i64::from(self.first_item_bytes) + i64::from(items - 1) * i64::from(self.item_bytes);
         let usable = i64::from(self.usable_bytes);
         let high_key = i64::from(self.high_key_bytes);
         let mut best = (f64::INFINITY, items / 2);
@@ -66,7 +67,8 @@ impl PageShape {
     /// Bytes in use of a page with this many items, over those usable.
     pub(crate) fn density(&self, items: u64, pages: u64) -> f64 {
         let high_keys = pages.saturating_sub(1) * u64::from(self.high_key_bytes);
-        (items * u64::from(self.item_bytes) + high_keys) as f64 / (u64::from(self.usable_bytes) * pages) as f64
+        (items * u64::from(self.item_bytes) + high_keys) as f64
+            / (u64::from(self.usable_bytes) * pages) as f64
     }
 }
 

@@ -1,0 +1,462 @@
+//! Every problem of a canvas or a workload is told, with its code and its place, and nothing makes the engine panic.
+
+mod common;
+
+use common::canvas;
+use engine::{Code, Severity, catalog, design, templates, workload};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+/// The diagnostics of a canvas as `CODE path`, in order.
+fn told(canvas: &Value) -> Vec<String> {
+    let checked = design::check(canvas);
+    let has_error = checked.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
+    assert_eq!(checked.is_valid(), !has_error);
+    checked.diagnostics.iter().map(|found| format!("{} {}", found.code, found.path.join("."))).collect()
+}
+
+fn good() -> Value {
+    common::heap_btree(100, json!({}))
+}
+
+/// The good canvas with one thing changed.
+fn with(change: impl FnOnce(&mut Value)) -> Value {
+    let mut canvas = good();
+    change(&mut canvas);
+    canvas
+}
+
+#[test]
+fn a_good_canvas_has_nothing_to_tell() {
+    assert_eq!(told(&good()), [""; 0]);
+}
+
+#[test]
+fn forms_that_are_not_a_canvas() {
+    for (canvas, expected) in [
+        (json!(null), "MALFORMED_JSON "),
+        (json!([]), "MALFORMED_JSON "),
+        (json!({}), "MALFORMED_JSON blocks"),
+        (json!({"blocks": {}}), "MALFORMED_JSON blocks"),
+        (json!({"blocks": [3]}), "MALFORMED_JSON blocks.0"),
+        (json!({"blocks": [], "connections": 4}), "MALFORMED_JSON connections"),
+        (json!({"blocks": []}), "NO_CLIENT blocks"),
+        (with(|canvas| canvas["blocks"][0]["id"] = json!("")), "MALFORMED_JSON blocks.0.id"),
+        (with(|canvas| canvas["blocks"][0]["id"] = json!(7)), "MALFORMED_JSON blocks.0.id"),
+        (with(|canvas| canvas["blocks"][0]["parameters"] = json!([])), "MALFORMED_JSON blocks.0.parameters"),
+        (
+            with(|canvas| canvas["blocks"][0]["position"] = json!({"x": "a", "y": 1})),
+            "MALFORMED_JSON blocks.0.position.x",
+        ),
+        (
+            with(|canvas| canvas["connections"][2]["target"] = json!({"blockId": "heap"})),
+            "MALFORMED_JSON connections.2.target.port",
+        ),
+    ] {
+        assert!(told(&canvas).contains(&expected.to_owned()), "{canvas}: {:?}", told(&canvas));
+    }
+}
+
+#[test]
+fn one_problem_each() {
+    let wire = |from: &str, port: &str, to: &str| {
+        json!({
+            "id": "extra", "source": {"blockId": from, "port": port}, "target": {"blockId": to, "port": "in"},
+        })
+    };
+    let add = |wire: Value| {
+        with(|canvas| {
+            canvas["connections"].as_array_mut().unwrap().push(wire);
+        })
+    };
+    let set = |block: usize, name: &str, value: Value| {
+        with(|canvas| canvas["blocks"][block]["parameters"][name] = value)
+    };
+    for (canvas, expected) in [
+        (
+            with(|canvas| canvas["blocks"][3]["type"] = json!("heep-storage")),
+            "UNKNOWN_BLOCK_TYPE blocks.3.type",
+        ),
+        (set(3, "fill_factr", json!(1)), "UNKNOWN_PARAMETER blocks.3.parameters.fill_factr"),
+        (set(3, "fill_factor", json!("full")), "PARAMETER_TYPE blocks.3.parameters.fill_factor"),
+        (set(3, "fill_factor", json!(1.5)), "PARAMETER_OUT_OF_RANGE blocks.3.parameters.fill_factor"),
+        (set(3, "page_size", json!(1000)), "PARAMETER_OUT_OF_RANGE blocks.3.parameters.page_size"),
+        (set(4, "capacity_pages", json!(0)), "PARAMETER_OUT_OF_RANGE blocks.4.parameters.capacity_pages"),
+        (set(4, "capacity_pages", json!(2.5)), "PARAMETER_OUT_OF_RANGE blocks.4.parameters.capacity_pages"),
+        (set(5, "commit_mode", json!("synk")), "PARAMETER_OUT_OF_RANGE blocks.5.parameters.commit_mode"),
+        (set(5, "group_commit", json!(1)), "PARAMETER_TYPE blocks.5.parameters.group_commit"),
+        (set(6, "preset", json!(null)), "PARAMETER_TYPE blocks.6.parameters.preset"),
+        (set(3, "table", json!("")), "PARAMETER_OUT_OF_RANGE blocks.3.parameters.table"),
+        (with(|canvas| canvas["connections"][1]["id"] = json!("c0")), "DUPLICATE_ID connections.1.id"),
+        (add(wire("nobody", "out", "heap")), "DANGLING_CONNECTION connections.9.source.blockId"),
+        (add(wire("client", "out", "nowhere")), "DANGLING_CONNECTION connections.9.target.blockId"),
+        (add(wire("client", "outt", "heap")), "UNKNOWN_PORT connections.9.source.port"),
+        (add(wire("client", "out", "client")), "UNKNOWN_PORT connections.9.target.port"),
+        (add(wire("client", "out", "disk")), "PORT_MISMATCH connections.9"),
+        (add(wire("client", "out", "scan")), "DUPLICATE_CONNECTION connections.9"),
+        (add(wire("pool", "device", "disk")), "DUPLICATE_CONNECTION connections.9"),
+        (
+            with(|canvas| drop(canvas["connections"].as_array_mut().unwrap().remove(7))),
+            "MISSING_CONNECTION blocks.4",
+        ),
+        (set(2, "page_size", json!(16384)), "PAGE_SIZE_MISMATCH blocks.3.parameters.page_size"),
+        (set(2, "table", json!("other")), "TABLE_MISMATCH blocks.1"),
+    ] {
+        let found = told(&canvas);
+        assert!(found.contains(&expected.to_owned()), "expected {expected}: {found:?}");
+    }
+}
+
+#[test]
+fn every_problem_is_told_not_only_the_first() {
+    let canvas = with(|canvas| {
+        canvas["blocks"][2]["type"] = json!("btree");
+        canvas["blocks"][3]["parameters"] = json!({"fill_factor": 9, "pagesize": 8192});
+        canvas["blocks"][4]["parameters"] = json!({"capacity_pages": -1});
+        canvas["connections"].as_array_mut().unwrap().remove(7);
+    });
+    assert_eq!(
+        told(&canvas),
+        [
+            "UNKNOWN_BLOCK_TYPE blocks.2.type",
+            "PARAMETER_OUT_OF_RANGE blocks.3.parameters.fill_factor",
+            "UNKNOWN_PARAMETER blocks.3.parameters.pagesize",
+            "PARAMETER_OUT_OF_RANGE blocks.4.parameters.capacity_pages",
+            "MISSING_CONNECTION blocks.1",
+            "MISSING_CONNECTION blocks.4",
+        ]
+    );
+}
+
+#[test]
+fn messages_say_what_to_do() {
+    let message = |canvas: &Value, code: Code| {
+        let found = design::check(canvas).diagnostics;
+        found
+            .into_iter()
+            .find(|diagnostic| diagnostic.code == code)
+            .map(|found| (found.message, found.block_id))
+            .unwrap()
+    };
+    let without_index = with(|canvas| drop(canvas["connections"].as_array_mut().unwrap().remove(1)));
+    assert_eq!(
+        message(&without_index, Code::MissingConnection),
+        (
+            "an index-scan needs an index on its \"index\" port; block \"scan\" has none".to_owned(),
+            Some("scan".to_owned())
+        )
+    );
+    let misspelt = with(|canvas| canvas["blocks"][3]["parameters"]["fill_facter"] = json!(0.9));
+    assert_eq!(
+        message(&misspelt, Code::UnknownParameter).0,
+        "a heap-storage has no parameter \"fill_facter\": did you mean \"fill_factor\"?"
+    );
+    let out_of_range = with(|canvas| canvas["blocks"][4]["parameters"]["capacity_pages"] = json!(0));
+    assert_eq!(
+        message(&out_of_range, Code::ParameterOutOfRange).0,
+        "\"capacity_pages\" must be from 1 to 16777216 pages; it is 0"
+    );
+    let kind = with(|canvas| canvas["blocks"][6]["type"] = json!("dsk"));
+    assert_eq!(
+        message(&kind, Code::UnknownBlockType).0,
+        "there is no block type \"dsk\": did you mean \"disk\"?"
+    );
+}
+
+#[test]
+fn rules_of_the_whole_graph() {
+    let two_clients = with(|canvas| {
+        canvas["blocks"].as_array_mut().unwrap().push(json!({"id": "second", "type": "client"}));
+        canvas["connections"].as_array_mut().unwrap().push(json!({
+            "id": "extra", "source": {"blockId": "second", "port": "out"}, "target": {"blockId": "heap", "port": "in"},
+        }));
+    });
+    assert_eq!(told(&two_clients), ["MULTIPLE_CLIENTS blocks.7"]);
+
+    let spare =
+        with(|canvas| canvas["blocks"].as_array_mut().unwrap().push(json!({"id": "spare", "type": "disk"})));
+    assert_eq!(told(&spare), ["UNREACHABLE_BLOCK blocks.7"]);
+    assert!(design::check(&spare).is_valid(), "an unreachable block is a warning");
+
+    let two_heaps = canvas(
+        &[
+            ("client", "client", json!({})),
+            ("a", "heap-storage", json!({})),
+            ("b", "clustered-storage", json!({})),
+            ("disk", "disk", json!({})),
+        ],
+        &["client.out -> a", "client.out -> b", "a.pages -> disk", "b.pages -> disk"],
+    );
+    assert_eq!(told(&two_heaps), ["DUPLICATE_TABLE blocks.2.parameters.table"]);
+
+    let many_on_one = canvas(
+        &[
+            ("client", "client", json!({})),
+            ("heap", "heap-storage", json!({})),
+            ("one", "disk", json!({})),
+            ("two", "disk", json!({})),
+        ],
+        &["client.out -> heap", "heap.pages -> one", "heap.pages -> two"],
+    );
+    assert_eq!(told(&many_on_one), ["TOO_MANY_CONNECTIONS connections.2"]);
+
+    let blocks: Vec<Value> = (0..101).map(|i| json!({"id": format!("d{i}"), "type": "disk"})).collect();
+    assert_eq!(told(&json!({"blocks": blocks, "connections": []})), ["TOO_LARGE blocks"]);
+    let wires: Vec<Value> = (0..201).map(|i| json!({"id": format!("c{i}")})).collect();
+    assert_eq!(told(&json!({"blocks": [], "connections": wires})), ["TOO_LARGE connections"]);
+}
+
+#[test]
+fn the_old_name_of_the_buffer_pool_still_works() {
+    let old = with(|canvas| canvas["blocks"][4]["type"] = json!("lru-buffer"));
+    assert_eq!(told(&old), [""; 0]);
+    let report = common::run(&old, &templates::workload("ycsb-c").unwrap().workload());
+    assert_eq!(common::block(&report, "pool").kind, "buffer-pool");
+}
+
+#[test]
+fn templates_are_valid_without_warnings() {
+    let mut categories = std::collections::BTreeMap::new();
+    for template in templates::designs() {
+        assert_eq!(told(&template.canvas()), [""; 0], "{}", template.slug);
+        assert!(templates::workload(template.workload_slug).is_some());
+        *categories.entry(format!("{:?}", template.category)).or_insert(0) += 1;
+    }
+    assert!(categories.values().all(|count| *count >= 2) && categories.len() == 3);
+    for (slug, name) in [
+        ("heap-btree", "Heap + B+tree"),
+        ("clustered-large-pool", "Clustered B+tree with a larger buffer pool"),
+    ] {
+        assert_eq!(templates::design(slug).unwrap().name, name);
+    }
+    for template in templates::workloads() {
+        let workload = template.workload();
+        assert_eq!(workload.check(), [], "{}", template.slug);
+        let stored = serde_json::to_value(&workload).unwrap();
+        assert_eq!(workload::parse(&stored).unwrap(), workload, "{}", template.slug);
+    }
+}
+
+#[test]
+fn parameter_schemas_describe_every_parameter() {
+    for block in catalog::block_types() {
+        let schema = block.parameter_schema();
+        assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
+        assert_eq!(schema["properties"].as_object().unwrap().len(), block.parameters.len());
+        for parameter in block.parameters {
+            let property = &schema["properties"][parameter.name];
+            assert!(
+                property["description"].as_str().is_some_and(|text| text.len() > 10),
+                "{}",
+                parameter.name
+            );
+            assert!(property.get("default").is_some() || property.get("x-default").is_some());
+            assert!(property.get("type").is_some());
+            // A default is a value the validator takes.
+            if let Some(default) = property.get("default") {
+                let mut canvas = json!({"blocks": [{"id": "b", "type": block.kind, "parameters": {}}]});
+                canvas["blocks"][0]["parameters"][parameter.name] = default.clone();
+                let found = design::check(&canvas).diagnostics;
+                assert!(
+                    found.iter().all(|found| !found.path.contains(&parameter.name.to_owned())),
+                    "{found:?}"
+                );
+            }
+        }
+    }
+}
+
+fn workload_told(value: &Value) -> Vec<String> {
+    match workload::parse(value) {
+        Ok(_) => Vec::new(),
+        Err(found) => found.iter().map(|found| format!("{} {}", found.code, found.path.join("."))).collect(),
+    }
+}
+
+#[test]
+fn workloads_with_problems() {
+    let base = json!({
+        "operations": [{"type": "SELECT", "template": "SELECT * FROM main WHERE id = ?", "weight": 1}],
+        "config": {"total_operations": 10},
+    });
+    let with = |pointer: &str, value: Value| {
+        let mut workload = base.clone();
+        let (parent, field) = pointer.rsplit_once('/').unwrap();
+        workload.pointer_mut(parent).unwrap()[field] = value;
+        workload
+    };
+    assert_eq!(workload_told(&base), [""; 0]);
+    for (pointer, value, expected) in [
+        ("/operations", json!([]), "NO_OPERATIONS operations"),
+        ("/operations", json!("x"), "MALFORMED_JSON operations"),
+        ("/operations/0/type", json!("READ"), "MALFORMED_JSON operations.0.type"),
+        ("/operations/0/weight", json!(-1), "VALUE_OUT_OF_RANGE operations.0.weight"),
+        ("/operations/0/weight", json!("1"), "MALFORMED_JSON operations.0.weight"),
+        ("/operations/0/template", json!("get the row"), "UNKNOWN_ACCESS operations.0.template"),
+        (
+            "/operations/0/template",
+            json!("SELECT * FROM main WHERE color = ?"),
+            "UNKNOWN_ACCESS operations.0.template",
+        ),
+        (
+            "/operations/0/template",
+            json!("DELETE FROM main WHERE id = 1"),
+            "OPERATION_MISMATCH operations.0.template",
+        ),
+        ("/operations/0/template", json!("SELECT * FROM main WHERE id > ?"), "UNKNOWN_ACCESS operations.0"),
+        (
+            "/operations/0/parameters",
+            json!({"acess": "scan"}),
+            "MALFORMED_JSON operations.0.parameters.acess",
+        ),
+        (
+            "/operations/0/parameters",
+            json!({"access": "all"}),
+            "MALFORMED_JSON operations.0.parameters.access",
+        ),
+        (
+            "/operations/0/parameters",
+            json!({"key": "previous"}),
+            "OPERATION_MISMATCH operations.0.parameters.key",
+        ),
+        (
+            "/operations/0/parameters",
+            json!({"rows": {"min": 5, "max": 2}}),
+            "VALUE_OUT_OF_RANGE operations.0.parameters.rows",
+        ),
+        ("/config/total_operations", json!(0), "VALUE_OUT_OF_RANGE config.total_operations"),
+        ("/config/total_operations", json!(1.5), "MALFORMED_JSON config.total_operations"),
+        ("/config/concurrency", json!(0), "VALUE_OUT_OF_RANGE config.concurrency"),
+        ("/config/concurency", json!(3), "MALFORMED_JSON config.concurency"),
+        ("/config/distribution", json!("zipf"), "MALFORMED_JSON config.distribution"),
+        ("/config/zipfian_theta", json!(-0.1), "VALUE_OUT_OF_RANGE config.zipfian_theta"),
+        ("/config/record_count", json!(3_000_000_000u64), "VALUE_OUT_OF_RANGE config.record_count"),
+        ("/config/record_bytes", json!(0), "VALUE_OUT_OF_RANGE config.record_bytes"),
+        ("/config/think_time_ms", json!(-1), "VALUE_OUT_OF_RANGE config.think_time_ms"),
+        ("/config/key_range", json!({"min": 5, "max": 1}), "VALUE_OUT_OF_RANGE config.key_range"),
+        ("/tables", json!([{"name": "a", "record_count": 1}]), "UNKNOWN_TABLE operations.0"),
+        ("/tables", json!([{"name": "", "record_count": 1}]), "VALUE_OUT_OF_RANGE tables.0.name"),
+    ] {
+        let found = workload_told(&with(pointer, value.clone()));
+        assert!(found.contains(&expected.to_owned()), "{pointer} = {value}: {found:?}");
+    }
+    let unequal = json!({
+        "operations": [
+            {"type": "SELECT", "template": "SELECT * FROM main WHERE id = ?", "weight": 1, "transaction": "t"},
+            {"type": "UPDATE", "template": "UPDATE main SET a = 1 WHERE id = ?", "weight": 2, "transaction": "t"},
+        ],
+        "config": {"total_operations": 10},
+    });
+    assert_eq!(workload_told(&unequal), ["TRANSACTION_WEIGHTS operations.1.weight"]);
+}
+
+#[test]
+fn a_key_range_alone_says_how_many_records_there_are() {
+    let parsed = workload::parse(&json!({
+        "operations": [{"type": "SELECT", "template": "SELECT * FROM users WHERE id = ?", "weight": 100}],
+        "config": {"total_operations": 10, "key_range": {"min": 1, "max": 5000}},
+    }))
+    .unwrap();
+    assert_eq!(parsed.config.record_count, 5000);
+}
+
+/// Any JSON, with the field names and words of canvases and workloads sprinkled in.
+fn any_json() -> impl Strategy<Value = Value> {
+    let word = prop::sample::select(vec![
+        "blocks",
+        "connections",
+        "id",
+        "type",
+        "parameters",
+        "source",
+        "target",
+        "blockId",
+        "port",
+        "position",
+        "in",
+        "out",
+        "client",
+        "disk",
+        "heap-storage",
+        "buffer-pool",
+        "pages",
+        "device",
+        "capacity_pages",
+        "operations",
+        "config",
+        "weight",
+        "template",
+        "SELECT * FROM t WHERE id = ?",
+        "SELECT",
+        "total_operations",
+        "tables",
+        "rows",
+        "access",
+        "key",
+        "ünï",
+        "",
+    ]);
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        word.clone().prop_map(Value::from),
+    ];
+    leaf.prop_recursive(6, 60, 8, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+            prop::collection::btree_map(word.clone().prop_map(str::to_owned), inner, 0..6)
+                .prop_map(|map| Value::Object(map.into_iter().collect())),
+        ]
+    })
+}
+
+/// A good canvas with a few values replaced by arbitrary ones.
+fn damaged(good: Value) -> impl Strategy<Value = Value> {
+    prop::collection::vec((any::<prop::sample::Index>(), any_json()), 1..4).prop_map(move |damage| {
+        let mut canvas = good.clone();
+        for (place, value) in damage {
+            let mut pointers = Vec::new();
+            collect(&canvas, String::new(), &mut pointers);
+            *canvas.pointer_mut(&pointers[place.index(pointers.len())]).expect("a pointer just collected") = value;
+        }
+        canvas
+    })
+}
+
+fn collect(value: &Value, pointer: String, pointers: &mut Vec<String>) {
+    match value {
+        Value::Array(items) => {
+            items.iter().enumerate().for_each(|(i, item)| collect(item, format!("{pointer}/{i}"), pointers));
+        }
+        Value::Object(map) => {
+            map.iter().for_each(|(key, item)| collect(item, format!("{pointer}/{key}"), pointers))
+        }
+        _ => {}
+    }
+    pointers.push(pointer);
+}
+
+proptest! {
+    #[test]
+    fn no_json_makes_the_validator_panic(value in any_json()) {
+        told(&value);
+        workload_told(&value);
+    }
+
+    #[test]
+    fn no_damaged_canvas_makes_the_validator_panic(value in damaged(good())) {
+        if let Some(plan) = design::check(&value).plan {
+            prop_assert!(!plan.to_string().is_empty());
+        }
+    }
+
+    #[test]
+    fn no_template_text_makes_the_reader_panic(text in "(SELECT|UPDATE|DELETE|INSERT)?[ -~]{0,60}") {
+        workload_told(&json!({
+            "operations": [{"type": "SELECT", "template": text, "weight": 1}],
+            "config": {"total_operations": 1},
+        }));
+    }
+}
