@@ -90,8 +90,8 @@ cargo test --workspace --locked
 say "docker-compose.yml"
 check_compose
 
+# With the programs that the tests were built with.
 say "end to end"
-cargo build --workspace --bins --locked
 scripts/e2e.sh "$WORK"
 
 say "all is well"

@@ -1,6 +1,6 @@
 //! The command line of the API.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
 
 use api::{config::Config, demo, error::StartError, graphql, server, service};
 use clap::{Parser, Subcommand};
@@ -37,18 +37,23 @@ enum Admin {
     GrantPremium { email: String },
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     let command = Arguments::parse().command.unwrap_or(Command::Serve);
-    match run(command).await {
-        Ok(code) => code,
-        Err(error) => {
-            // One line, whatever a driver put into its message.
-            let line = error.to_string().lines().map(str::trim).collect::<Vec<_>>().join(" ");
-            eprintln!("error: {line}");
-            ExitCode::FAILURE
-        }
-    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return refuse(&error),
+    };
+    let ended = runtime.block_on(run(command));
+    // An engine that does not stop would keep its thread, and with it the process, for ever.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    ended.unwrap_or_else(|error| refuse(&error))
+}
+
+/// One line, whatever a driver put into its message.
+fn refuse(error: &dyn std::error::Error) -> ExitCode {
+    let line = error.to_string().lines().map(str::trim).collect::<Vec<_>>().join(" ");
+    eprintln!("error: {line}");
+    ExitCode::FAILURE
 }
 
 async fn run(command: Command) -> Result<ExitCode, StartError> {

@@ -2,7 +2,6 @@
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
-use migration::{Migrator, MigratorTrait};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -109,7 +108,7 @@ impl Server {
 /// What is missing, as one line for the operator.
 pub async fn connect(config: &Config) -> Result<Services, StartError> {
     let services = Services::connect(&config.worker).await?;
-    Migrator::up(&services.db, None).await.map_err(|error| StartError::Migrate(error.to_string()))?;
+    migration::migrate(&services.db).await.map_err(|error| StartError::Migrate(error.to_string()))?;
     service::templates::seed(&services).await.map_err(|error| StartError::Seed(format!("{error:?}")))?;
     Ok(services)
 }

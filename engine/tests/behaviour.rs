@@ -1,4 +1,5 @@
 //! What designs do: counts that must balance, and effects a learner expects to see.
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod common;
 
@@ -205,6 +206,7 @@ fn a_larger_pool_reads_less_and_a_clustered_table_reads_fewer_pages() {
     let reads = |design: &Value| {
         let mut workload = templates::workload("ycsb-c").unwrap().workload();
         workload.config.total_operations = 20_000;
+        workload.config.warmup_operations = Some(20_000);
         run(design, &workload).summary
     };
     let (small, large) = (reads(&heap_btree(500, json!({}))), reads(&heap_btree(5_000, json!({}))));
@@ -365,6 +367,7 @@ fn ycsb_presets_have_ycsbs_proportions() {
         let mut workload = templates::workload(slug).unwrap().workload();
         workload.config.total_operations = 10_000;
         workload.config.record_count = 10_000;
+        workload.config.warmup_operations = Some(0);
         let report = run(&heap_btree(3_000, json!({})), &workload);
         for (operation, (name, part)) in report.operations.iter().zip(expected) {
             assert_eq!(operation.name, name, "{slug}");
@@ -444,7 +447,7 @@ fn a_sampled_trace_tells_some_operations_from_start_to_end() {
     let count = |kind: &str| report.events.iter().filter(|event| event.kind == kind).count();
     assert_eq!(count("operation_started"), count("operation_completed"));
     assert_eq!(count("operation_started"), count("record_updated"));
-    assert!((400..1_200).contains(&count("operation_started")), "{}", count("operation_started"));
+    assert!((250..550).contains(&count("operation_started")), "{}", count("operation_started"));
 }
 
 #[test]

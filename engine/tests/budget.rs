@@ -1,4 +1,5 @@
 //! A run ends when it is told to, and never leaves a partial report.
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod common;
 

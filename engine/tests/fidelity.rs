@@ -1,4 +1,5 @@
 //! Page counts against those measured on PostgreSQL, through the public catalogue: canvas and workload in, gauges out.
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! The stable text form of plans, and which path serves which access.
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod common;
 

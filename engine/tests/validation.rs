@@ -1,4 +1,5 @@
 //! Every problem of a canvas or a workload is told, with its code and its place, and nothing makes the engine panic.
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod common;
 
@@ -419,7 +420,8 @@ fn damaged(good: Value) -> impl Strategy<Value = Value> {
         for (place, value) in damage {
             let mut pointers = Vec::new();
             collect(&canvas, String::new(), &mut pointers);
-            *canvas.pointer_mut(&pointers[place.index(pointers.len())]).expect("a pointer just collected") = value;
+            *canvas.pointer_mut(&pointers[place.index(pointers.len())]).expect("a pointer just collected") =
+                value;
         }
         canvas
     })

@@ -20,9 +20,31 @@ mod m20260120_000013_create_idempotency_keys;
 mod m20260120_000014_create_queue_entries;
 
 pub use sea_orm_migration::MigratorTrait;
-use sea_orm_migration::prelude::*;
+use sea_orm_migration::{
+    prelude::*,
+    sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, TransactionTrait},
+};
 
-/// Applies the steps that a database has not seen yet.
+/// Names the lock that migrating processes take in turn, among all advisory locks of the database.
+const LOCK: i64 = 0x0073_696D_756C_6174;
+
+/// Applies the steps that a database has not seen yet. Of many processes that start at once on PostgreSQL, one does it and
+/// the others wait for it; SQLite has one process.
+///
+/// # Errors
+/// The database's own.
+pub async fn migrate(db: &DatabaseConnection) -> Result<(), DbErr> {
+    if db.get_database_backend() != DbBackend::Postgres {
+        return Migrator::up(db, None).await;
+    }
+    let lock = db.begin().await?;
+    lock.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({LOCK})")).await?;
+    let migrated = Migrator::up(db, None).await;
+    lock.commit().await?;
+    migrated
+}
+
+/// The steps, oldest first.
 pub struct Migrator;
 
 #[async_trait::async_trait]

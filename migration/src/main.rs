@@ -1,6 +1,5 @@
 //! Brings the database of `DATABASE_URL` up to date and ends: for a deployment that migrates before it starts servers.
 
-use migration::{Migrator, MigratorTrait};
 use sea_orm_migration::sea_orm::Database;
 
 #[tokio::main]
@@ -10,7 +9,7 @@ async fn main() -> std::process::ExitCode {
         return std::process::ExitCode::FAILURE;
     };
     let migrated = match Database::connect(url).await {
-        Ok(db) => Migrator::up(&db, None).await,
+        Ok(db) => migration::migrate(&db).await,
         Err(error) => Err(error),
     };
     match migrated {

@@ -100,7 +100,7 @@ impl From<service::UserError> for UserError {
                 current: Some(Design::from(*current)),
             }),
             Detail::Quota { limit, used } => {
-                let int = |value: i64| i32::try_from(value).unwrap_or(i32::MAX);
+                let int = |value: u64| i32::try_from(value).unwrap_or(i32::MAX);
                 Self::Quota(QuotaError { message, code, path, limit: int(limit), used: int(used) })
             }
         }

@@ -131,7 +131,7 @@ async fn within_plan(services: &Services, viewer: Viewer) -> ServiceResult<()> {
     if used < limit {
         return Ok(());
     }
-    let quota = Detail::Quota { limit: limit.cast_signed(), used: used.cast_signed() };
+    let quota = Detail::Quota { limit, used };
     Err(UserError::new(
         ErrorCode::QuotaExceeded,
         &[],

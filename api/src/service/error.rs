@@ -45,8 +45,8 @@ pub enum Detail {
     },
     /// A limit of the plan.
     Quota {
-        limit: i64,
-        used: i64,
+        limit: u64,
+        used: u64,
     },
 }
 

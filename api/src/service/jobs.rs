@@ -172,7 +172,7 @@ async fn within_plan(
 }
 
 fn over(path: &[&str], message: String, limit: u64, used: u64) -> UserError {
-    let quota = Detail::Quota { limit: limit.cast_signed(), used: used.cast_signed() };
+    let quota = Detail::Quota { limit, used };
     UserError::new(ErrorCode::QuotaExceeded, path, message).with(quota)
 }
 

@@ -1,9 +1,11 @@
 //! From canvas JSON to a checked design: types, catalogue, validation. Nothing in here knows the kernel.
 
 mod canvas;
+mod canvas_reader;
 pub mod catalog;
 mod diagnostic;
 pub(crate) mod nearest;
+mod parameters;
 pub(crate) mod reader;
 mod validate;
 

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::canvas::{Block, Canvas, Connection, Port, Position};
-use super::catalog::{self, BlockType, Category, Parameter, ParameterKind};
-use super::reader::{Fields, malformed, type_name, whole_number};
+use super::canvas::{Block, Canvas, Connection};
+use super::canvas_reader::read;
+use super::catalog::{self, BlockType, Category};
+use super::parameters::check_parameters;
 use super::{Code, Diagnostic, Severity, nearest};
 use crate::plan::{self, Plan};
 
@@ -14,7 +15,6 @@ use crate::plan::{self, Plan};
 pub const MAX_BLOCKS: usize = 100;
 /// Most connections a canvas may hold.
 pub const MAX_CONNECTIONS: usize = 200;
-const MAX_ID_LENGTH: usize = 128;
 
 /// What validation found, and the plan of a valid design.
 #[derive(Debug, Clone)]
@@ -73,65 +73,6 @@ fn too_large(value: &Value, found: &mut Vec<Diagnostic>) -> bool {
         }
     }
     !found.is_empty()
-}
-
-/// Reads the parts that have the right form. A block or connection that has not is told and leaves nothing behind.
-fn read(value: &Value, found: &mut Vec<Diagnostic>) -> Option<Canvas> {
-    let fields = Fields::of(value, Vec::new(), found)?;
-    let blocks: Vec<Option<Block>> =
-        fields.list("blocks", found)?.map(|(path, item)| read_block(item, path, found)).collect();
-    let connections: Vec<Option<Connection>> = match fields.optional_list("connections", found) {
-        Some(items) => items.map(|(path, item)| read_connection(item, path, found)).collect(),
-        None => Vec::new(),
-    };
-    // Positions in the lists are part of every path, so nothing may be dropped silently.
-    let blocks = blocks.into_iter().collect::<Option<Vec<_>>>()?;
-    let connections = connections.into_iter().collect::<Option<Vec<_>>>()?;
-    Some(Canvas { blocks, connections, viewport: Default::default() })
-}
-
-fn read_block(value: &Value, path: Vec<String>, found: &mut Vec<Diagnostic>) -> Option<Block> {
-    let fields = Fields::of(value, path, found)?;
-    let id = read_id(&fields, found);
-    let kind = fields.text("type", found);
-    let position = fields.optional("position").and_then(|item| {
-        let fields = Fields::of(item, fields.path_of("position"), found)?;
-        let (x, y) = (fields.number("x", found), fields.number("y", found));
-        Some(Position { x: x?, y: y? })
-    });
-    let parameters = match fields.optional("parameters") {
-        None => Map::new(),
-        Some(Value::Object(parameters)) => parameters.clone(),
-        Some(other) => {
-            let message = format!("\"parameters\" must be an object, not {}", type_name(other));
-            found.push(malformed(fields.path_of("parameters"), message));
-            return None;
-        }
-    };
-    Some(Block { id: id?, kind: kind?.to_owned(), position: position.unwrap_or_default(), parameters })
-}
-
-fn read_id(fields: &Fields<'_>, found: &mut Vec<Diagnostic>) -> Option<String> {
-    let id = fields.text("id", found)?;
-    if id.is_empty() || id.chars().count() > MAX_ID_LENGTH {
-        let message = format!("an id has 1 to {MAX_ID_LENGTH} characters");
-        found.push(malformed(fields.path_of("id"), message));
-        return None;
-    }
-    Some(id.to_owned())
-}
-
-fn read_connection(value: &Value, path: Vec<String>, found: &mut Vec<Diagnostic>) -> Option<Connection> {
-    let fields = Fields::of(value, path, found)?;
-    let id = read_id(&fields, found);
-    let mut end = |name: &str| {
-        let item = fields.required(name, found)?;
-        let fields = Fields::of(item, fields.path_of(name), found)?;
-        let (block_id, port) = (fields.text("blockId", found), fields.text("port", found));
-        Some(Port { block_id: block_id?.to_owned(), port: port?.to_owned() })
-    };
-    let (source, target) = (end("source"), end("target"));
-    Some(Connection { id: id?, source: source?, target: target? })
 }
 
 /// The canvas with its names resolved as far as they can be.
@@ -414,89 +355,8 @@ impl<'a> Design<'a> {
     }
 }
 
-fn check_parameters(kind: &'static BlockType, index: usize, block: &Block, found: &mut Vec<Diagnostic>) {
-    for (name, value) in &block.parameters {
-        let place = index.to_string();
-        let path = ["blocks", place.as_str(), "parameters", name.as_str()];
-        let problem = match kind.parameter(name) {
-            None => {
-                let hint = nearest::suggestion(name, kind.parameters.iter().map(|parameter| parameter.name));
-                Some((
-                    Code::UnknownParameter,
-                    format!("{} has no parameter \"{}\": {hint}", a(kind.kind), shown(name)),
-                ))
-            }
-            Some(parameter) => check_value(parameter, value),
-        };
-        if let Some((code, message)) = problem {
-            found.push(Diagnostic::error(code, &path, message).at_block(&block.id));
-        }
-    }
-}
-
-/// What is wrong with a parameter's value, if anything.
-fn check_value(parameter: &Parameter, value: &Value) -> Option<(Code, String)> {
-    let name = parameter.name;
-    let unit =
-        parameter.unit.filter(|unit| *unit != "ratio").map_or_else(String::new, |unit| format!(" {unit}"));
-    let wrong_type = |expected: &str| {
-        Some((Code::ParameterType, format!("\"{name}\" must be {expected}, not {}", type_name(value))))
-    };
-    let out_of_range =
-        |rule: String| Some((Code::ParameterOutOfRange, format!("\"{name}\" must be {rule}; it is {value}")));
-    match &parameter.kind {
-        ParameterKind::Integer { min, max } => match whole_number(value) {
-            None if value.is_number() => out_of_range(format!("a whole number from {min} to {max}{unit}")),
-            None => wrong_type("a whole number"),
-            Some(number) if number < i128::from(*min) || number > i128::from(*max) => {
-                out_of_range(format!("from {min} to {max}{unit}"))
-            }
-            Some(_) => None,
-        },
-        ParameterKind::IntegerChoice(choices) => {
-            let listed: Vec<String> = choices.iter().map(i64::to_string).collect();
-            match whole_number(value) {
-                None if !value.is_number() => wrong_type("a whole number"),
-                Some(number) if choices.iter().any(|choice| i128::from(*choice) == number) => None,
-                _ => out_of_range(format!("one of {}{unit}", listed.join(", "))),
-            }
-        }
-        ParameterKind::Number { min, max } => match value.as_f64() {
-            None => wrong_type("a number"),
-            Some(number) if !(*min..=*max).contains(&number) => {
-                out_of_range(format!("from {min} to {max}{unit}"))
-            }
-            Some(_) => None,
-        },
-        ParameterKind::Boolean if value.is_boolean() => None,
-        ParameterKind::Boolean => wrong_type("true or false"),
-        ParameterKind::Choice(choices) => match value.as_str() {
-            None => wrong_type("a string"),
-            Some(text) if choices.contains(&text) => None,
-            Some(text) => {
-                let hint = nearest::nearest(text, choices.iter().copied())
-                    .map_or_else(String::new, |near| format!("; did you mean \"{near}\"?"));
-                let message = format!(
-                    "\"{name}\" must be one of {}; it is \"{}\"{hint}",
-                    choices.join(", "),
-                    shown(text)
-                );
-                Some((Code::ParameterOutOfRange, message))
-            }
-        },
-        ParameterKind::Text { max_length } => match value.as_str() {
-            None => wrong_type("a string"),
-            Some(text) if text.is_empty() || text.chars().count() > *max_length => Some((
-                Code::ParameterOutOfRange,
-                format!("\"{name}\" must have 1 to {max_length} characters"),
-            )),
-            Some(_) => None,
-        },
-    }
-}
-
 /// A block type with its article.
-fn a(kind: &str) -> String {
+pub(super) fn a(kind: &str) -> String {
     let article = if kind.starts_with(['a', 'e', 'i', 'o']) { "an" } else { "a" };
     format!("{article} {kind}")
 }
@@ -518,6 +378,6 @@ fn needed(category: Category) -> String {
 }
 
 /// User text inside a message, cut to a readable length.
-fn shown(text: &str) -> String {
+pub(super) fn shown(text: &str) -> String {
     if text.chars().count() <= 60 { text.to_owned() } else { text.chars().take(60).chain(['…']).collect() }
 }

@@ -21,7 +21,7 @@ pub enum StopCause {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum TraceLevel {
     None,
-    /// Whole operations, chosen by a hash of their number at a rate fixed for the run: 500 to 1000 of them.
+    /// Whole operations, chosen by a hash of their number at a rate fixed for the run: about 250 to 500 of them.
     #[default]
     Sampled,
     /// Every operation from the first on, until `max_events`.
@@ -83,11 +83,16 @@ impl Control {
         f64::from(self.progress_millionths.load(Ordering::Relaxed)) / 1e6
     }
 
-    pub(crate) fn stop_cause(&self) -> Option<StopCause> {
+    fn stop_cause(&self) -> Option<StopCause> {
         match self.stop.load(Ordering::Relaxed) {
             0 => None,
             code => Some(CAUSES[usize::from(code - 1)]),
         }
+    }
+
+    /// Ends what is going on when someone asked for it.
+    pub(crate) fn check(&self) -> Result<(), StopCause> {
+        self.stop_cause().map_or(Ok(()), Err)
     }
 
     pub(crate) fn set_progress(&self, done: u64, total: u64) {
@@ -95,6 +100,9 @@ impl Control {
         self.progress_millionths.fetch_max(millionths, Ordering::Relaxed);
     }
 }
+
+/// Records or operations prepared before a run between two looks at the stop flag.
+pub(crate) const LOAD_POLL: u64 = 1 << 18;
 
 /// Memory a run holds, charged where it is allocated.
 #[derive(Debug)]

@@ -15,6 +15,7 @@ mod outcome;
 mod page;
 mod program;
 pub(crate) mod step;
+mod world;
 
 use std::collections::VecDeque;
 
@@ -161,9 +162,7 @@ impl Kernel<'_> {
         let mut steps = 0;
         while self.completed < self.program.total {
             if steps % POLL_EVENTS == 0 {
-                if let Some(cause) = control.stop_cause() {
-                    return Err(cause);
-                }
+                control.check()?;
                 control.set_progress(self.completed, self.program.total);
                 memory.verify(self.growing_bytes().saturating_sub(loaded_bytes))?;
             }

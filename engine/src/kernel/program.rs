@@ -1,5 +1,6 @@
 //! The workload bound to a plan: each operation with its table, its path and its key choice.
 
+use super::budget::{Control, LOAD_POLL, StopCause};
 use crate::SimulateError;
 use crate::design::{Code, Diagnostic};
 use crate::plan::{Plan, Route};
@@ -124,7 +125,7 @@ impl Program {
     }
 
     /// Rows each table gets inserted over the whole run: the choices are known beforehand.
-    pub(crate) fn inserts(&self) -> Vec<u64> {
+    pub(crate) fn inserts(&self, control: &Control) -> Result<Vec<u64>, StopCause> {
         let mut inserts = vec![0; self.tables.len()];
         let inserting = |group: &Group| {
             group
@@ -133,13 +134,18 @@ impl Program {
                 .any(|statement| self.statements[usize::from(*statement)].kind == OperationType::Insert)
         };
         if !self.groups.iter().any(inserting) {
-            return inserts;
+            return Ok(inserts);
         }
         let mut chosen = vec![0u64; self.groups.len()];
         if self.groups.len() == 1 {
             chosen[0] = self.total;
         } else {
-            (0..self.total).for_each(|operation| chosen[usize::from(self.choose(operation).1)] += 1);
+            for operation in 0..self.total {
+                if operation % LOAD_POLL == 0 {
+                    control.check()?;
+                }
+                chosen[usize::from(self.choose(operation).1)] += 1;
+            }
         }
         for (group, times) in self.groups.iter().zip(chosen) {
             for statement in &group.statements {
@@ -149,7 +155,7 @@ impl Program {
                 }
             }
         }
-        inserts
+        Ok(inserts)
     }
 }
 

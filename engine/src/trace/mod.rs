@@ -7,7 +7,7 @@ use crate::plan::BlockIndex;
 use crate::prng::mix;
 use crate::report::Event;
 
-/// Operations a sampled trace aims at.
+/// Operations a sampled trace tells at most, about.
 const SAMPLED_OPERATIONS: u64 = 500;
 
 #[derive(Debug)]
@@ -32,8 +32,7 @@ pub(crate) struct Trace {
 impl Trace {
     /// `operations`: how many the run has, warm-up included; the sampling rate is fixed by it.
     pub(crate) fn new(level: TraceLevel, max_events: usize, operations: u64, seed: u64) -> Self {
-        // Rounded down to a power of two, so that between one and two times as many are told.
-        let rate = 1 << (operations / SAMPLED_OPERATIONS).max(1).ilog2();
+        let rate = (operations / SAMPLED_OPERATIONS).max(1).next_power_of_two();
         Self { level, mask: rate - 1, seed: mix(seed), max_events, kept: Vec::new(), happened: 0 }
     }
 

@@ -53,6 +53,8 @@ fn config(total_operations: u64, concurrency: u32, distribution: Distribution) -
 fn ycsb(operations: Vec<Operation>, distribution: Distribution) -> Workload {
     let mut config = config(100_000, 16, distribution);
     config.zipfian_theta = Some(defaults::ZIPFIAN_THETA);
+    // Long enough to fill the pools of the templates, which start cold.
+    config.warmup_operations = Some(100_000);
     Workload { operations, tables: Vec::new(), config }
 }
 
@@ -77,6 +79,7 @@ pub(crate) fn ycsb_e() -> Workload {
     let mut workload =
         ycsb(vec![operation(OperationType::Select, RANGE, 95.0, scan), insert(5.0)], Distribution::Zipfian);
     workload.config.total_operations = 20_000;
+    workload.config.warmup_operations = Some(5_000);
     workload
 }
 

@@ -36,7 +36,10 @@ pub enum Node {
 
 /// Anything that remembers when it was made and last changed.
 #[derive(Interface)]
-#[graphql(field(name = "created_at", ty = "DateTime<Utc>"), field(name = "updated_at", ty = "DateTime<Utc>"))]
+#[graphql(
+    field(name = "created_at", ty = "DateTime<Utc>", desc = "When it was made."),
+    field(name = "updated_at", ty = "DateTime<Utc>", desc = "When it last changed.")
+)]
 pub enum Timestamped {
     Design(Design),
     Workload(Workload),

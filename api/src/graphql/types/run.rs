@@ -152,7 +152,6 @@ impl SimulationRun {
     }
 
     /// One entry per (name, tags); server buckets down to maxPoints.
-    #[expect(clippy::too_many_arguments, reason = "each is a filter of its own")]
     async fn metrics(
         &self,
         ctx: &Context<'_>,

@@ -63,7 +63,6 @@ impl User {
     }
 
     /// Their designs: all of them for themselves, the PUBLIC ones for others.
-    #[expect(clippy::too_many_arguments, reason = "a connection has four arguments of its own")]
     async fn designs(
         &self,
         ctx: &Context<'_>,

@@ -2,19 +2,16 @@
 //!
 //! Exit codes: 0 done, 1 the design or workload is not valid or the run was stopped, 2 the arguments or files cannot be read.
 
-use std::fmt::Write as _;
+mod print;
+
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use engine::design::{self, Diagnostic};
-use engine::report::Percentile;
-use engine::{
-    Checked, Control, Options, Plan, Report, SimulateError, TraceLevel, Workload, catalog, templates,
-    workload,
-};
-use serde_json::{Value, json};
+use engine::{Checked, Control, Options, Plan, SimulateError, TraceLevel, Workload, templates, workload};
+use serde_json::Value;
 
 /// Simulates databases composed on a canvas.
 #[derive(Parser)]
@@ -108,8 +105,8 @@ fn main() -> ExitCode {
         Command::Simulate(arguments) => simulate(&arguments),
         Command::Validate { canvas, json } => validate(&canvas, json),
         Command::Plan { canvas } => explain(&canvas),
-        Command::Catalog { json } => Ok(if json { catalog_json() } else { catalog_text() }),
-        Command::Templates => Ok(templates_text()),
+        Command::Catalog { json } => Ok(if json { print::catalog_json() } else { print::catalog_text() }),
+        Command::Templates => Ok(print::templates_text()),
     };
     match outcome {
         Ok(text) => {
@@ -159,7 +156,7 @@ fn simulate(arguments: &Simulate) -> Result<String, Failure> {
         ..Options::default()
     };
     let report = engine::simulate(&plan, &workload, &options, &Control::default()).map_err(refused)?;
-    if arguments.json { to_json(&report) } else { Ok(summary_text(&report)) }
+    if arguments.json { to_json(&report) } else { Ok(print::summary_text(&report)) }
 }
 
 fn refused(error: SimulateError) -> Failure {
@@ -235,168 +232,4 @@ fn read_json(file: &Path) -> Result<Value, Failure> {
 fn to_json(value: &impl serde::Serialize) -> Result<String, Failure> {
     serde_json::to_string_pretty(value)
         .map_err(|error| Failure::Refused(format!("the result has no JSON form: {error}")))
-}
-
-fn catalog_json() -> String {
-    let types: Vec<Value> = catalog::block_types()
-        .iter()
-        .map(|block| {
-            let ports = |ports: &[catalog::PortType]| -> Vec<Value> {
-                ports
-                    .iter()
-                    .map(|port| {
-                        json!({
-                            "name": port.name,
-                            "accepts": port.accepts,
-                            "required": port.required,
-                            "many": port.many,
-                            "description": port.description,
-                        })
-                    })
-                    .collect()
-            };
-            json!({
-                "type": block.kind,
-                "aliases": block.aliases,
-                "title": block.title,
-                "category": block.category,
-                "description": block.description,
-                "inputs": ports(block.inputs),
-                "outputs": ports(block.outputs),
-                "parameters": block.parameter_schema(),
-                "events": block.events,
-            })
-        })
-        .collect();
-    format!("{:#}", Value::Array(types))
-}
-
-fn catalog_text() -> String {
-    let mut text = String::new();
-    for block in catalog::block_types() {
-        let _ = writeln!(text, "{} ({})\n  {}", block.kind, block.category, block.description);
-        for port in block.outputs {
-            let accepts: Vec<String> = port.accepts.iter().map(ToString::to_string).collect();
-            let _ = writeln!(
-                text,
-                "  port {} → {}{}{}",
-                port.name,
-                accepts.join(", "),
-                if port.required { ", required" } else { "" },
-                if port.many { ", many" } else { "" }
-            );
-        }
-        for parameter in block.parameters {
-            let schema = parameter.schema();
-            let default = schema.get("default").or_else(|| schema.get("x-default")).map(Value::to_string);
-            let _ = writeln!(
-                text,
-                "  {} {}= {}: {}",
-                parameter.name,
-                parameter.unit.map_or_else(String::new, |unit| format!("[{unit}] ")),
-                default.unwrap_or_default(),
-                parameter.description
-            );
-        }
-        text.push('\n');
-    }
-    text
-}
-
-fn templates_text() -> String {
-    let mut text = String::from("designs\n");
-    for template in templates::designs() {
-        let _ =
-            writeln!(text, "  {:<22} {} (workload {})", template.slug, template.name, template.workload_slug);
-    }
-    text.push_str("workloads\n");
-    for template in templates::workloads() {
-        let _ = writeln!(text, "  {:<22} {}", template.slug, template.description);
-    }
-    text
-}
-
-fn summary_text(report: &Report) -> String {
-    let summary = &report.summary;
-    let mut text = String::new();
-    let percent =
-        |ratio: Option<f64>| ratio.map_or_else(|| "–".to_owned(), |ratio| format!("{:.2} %", ratio * 100.0));
-    let factor = |ratio: Option<f64>| ratio.map_or_else(|| "–".to_owned(), |ratio| format!("{ratio:.2}"));
-    let _ = writeln!(
-        text,
-        "{} operations in {:.3} virtual seconds ({} before them as warm-up)",
-        summary.operations, summary.simulated_seconds, summary.warmup_operations
-    );
-    let _ = writeln!(text, "throughput   {:.0} operations/s", summary.throughput_qps);
-    let _ = writeln!(
-        text,
-        "latency      mean {:.4}  p50 {:.4}  p95 {:.4}  p99 {:.4}  max {:.4} ms",
-        summary.latency_mean_ms,
-        summary.latency_p50_ms,
-        summary.latency_p95_ms,
-        summary.latency_p99_ms,
-        summary.latency_max_ms
-    );
-    let _ = writeln!(
-        text,
-        "pages        {} read, {} written; buffer hits {}",
-        summary.pages_read,
-        summary.pages_written,
-        percent(summary.cache_hit_ratio)
-    );
-    let _ = writeln!(
-        text,
-        "amplification  read {}  write {}  space {}",
-        factor(summary.read_amplification),
-        factor(summary.write_amplification),
-        factor(summary.space_amplification)
-    );
-    let _ = writeln!(text, "transactions {} committed\n", summary.transactions_committed);
-    let _ = writeln!(
-        text,
-        "{:<24} {:>10} {:>12} {:>10} {:>10}",
-        "operation", "count", "per second", "p50 ms", "p99 ms"
-    );
-    for operation in &report.operations {
-        let _ = writeln!(
-            text,
-            "{:<24} {:>10} {:>12.0} {:>10.4} {:>10.4}",
-            operation.name,
-            operation.operations,
-            operation.throughput_qps,
-            operation.latency_p50_ms,
-            operation.latency_p99_ms
-        );
-    }
-    for (percentile, title) in [(Percentile::P50, "p50"), (Percentile::P99, "p99")] {
-        let _ = writeln!(text, "\nwhere the {title} goes");
-        for share in report.latency_breakdown.iter().filter(|share| share.percentile == percentile) {
-            let place = share.block_id.as_deref().map_or_else(String::new, |block| format!(" at {block}"));
-            let bar = "█".repeat((share.share * 40.0) as usize);
-            let _ = writeln!(
-                text,
-                "  {:<32} {:>10.4} ms {:>5.1} % {bar}",
-                format!("{}{place}", share.cause),
-                share.milliseconds,
-                share.share * 100.0
-            );
-        }
-    }
-    let _ = writeln!(text, "\n{:<20} {:<18} {:>11}", "block", "type", "utilization");
-    for block in &report.blocks {
-        let _ =
-            writeln!(text, "{:<20} {:<18} {:>11}", block.block_id, block.kind, percent(block.utilization));
-    }
-    for warning in &report.warnings {
-        let _ = writeln!(text, "\nwarning {}: {}", warning.code, warning.message);
-    }
-    let _ = writeln!(
-        text,
-        "\n{} events traced; engine {}, seed {}, result {}",
-        report.event_count,
-        report.engine_version,
-        report.seed,
-        &report.result_hash[..12.min(report.result_hash.len())]
-    );
-    text
 }

@@ -1,0 +1,360 @@
+//! Builds what a run finds when it begins: devices, pools and logs, then storages and indexes with their loaded rows.
+
+use super::budget::{Control, LOAD_POLL, Memory, StopCause};
+use super::{Source, Space, Storage};
+use crate::SimulateError;
+use crate::blocks::bits::Bits;
+use crate::blocks::buffer::Pool;
+use crate::blocks::disk::Disk;
+use crate::blocks::heap::{self, HeapBlock};
+use crate::blocks::operator::Operator;
+use crate::blocks::tree::{MAX_LEVELS, Tree, TreeShape};
+use crate::blocks::tree_block::TreeBlock;
+use crate::blocks::wal::Wal;
+use crate::design::{Code, Diagnostic};
+use crate::plan::route::table_of;
+use crate::plan::{BlockIndex, HeapSpec, Plan, Spec, TreeSpec};
+use crate::prng::Stream;
+use crate::workload::keyspace::KeySpace;
+use crate::workload::{InsertOrder, Table};
+
+/// Number of each block among those of its kind.
+pub(super) struct Numbers(Vec<Option<u16>>);
+
+impl Numbers {
+    pub(super) fn of(&self, block: BlockIndex) -> u16 {
+        // Reachable blocks are numbered before anything asks for them.
+        self.0[block].unwrap_or_default()
+    }
+}
+
+/// What is built so far.
+pub(super) struct World<'a> {
+    plan: &'a Plan,
+    seed: u64,
+    clients: u32,
+    pub(super) numbers: Numbers,
+    pub(super) spaces: Vec<Space>,
+    pub(super) disks: Vec<Disk>,
+    pub(super) pools: Vec<Pool>,
+    pub(super) wals: Vec<Wal>,
+    pub(super) trees: Vec<TreeBlock>,
+    pub(super) heaps: Vec<HeapBlock>,
+    pub(super) operators: Vec<Operator>,
+}
+
+impl<'a> World<'a> {
+    pub(super) fn new(plan: &'a Plan, seed: u64, clients: u32) -> Self {
+        Self {
+            plan,
+            seed,
+            clients,
+            numbers: Numbers(vec![None; plan.blocks.len()]),
+            spaces: Vec::new(),
+            disks: Vec::new(),
+            pools: Vec::new(),
+            wals: Vec::new(),
+            trees: Vec::new(),
+            heaps: Vec::new(),
+            operators: Vec::new(),
+        }
+    }
+
+    fn reachable(&self) -> impl Iterator<Item = (BlockIndex, &'a Spec)> + use<'a> {
+        let blocks = &self.plan.blocks;
+        blocks
+            .iter()
+            .enumerate()
+            .filter(|(_, block)| block.reachable)
+            .map(|(index, block)| (index, &block.spec))
+    }
+
+    pub(super) fn storage(&self, block: BlockIndex) -> Storage {
+        match self.plan.blocks[block].spec {
+            Spec::Clustered(_) => Storage::Tree(self.numbers.of(block)),
+            _ => Storage::Heap(self.numbers.of(block)),
+        }
+    }
+
+    pub(super) fn add_devices(&mut self, memory: &mut Memory) -> Result<(), StopCause> {
+        for (block, spec) in self.reachable() {
+            if let Spec::Disk(disk) = spec {
+                let number = self.disks.len();
+                self.numbers.0[block] = Some(number as u16);
+                let stream = Stream::new(self.seed, &format!("disk {}", self.plan.blocks[block].id));
+                self.disks.push(Disk::new(block, number as u8, disk.clone(), stream));
+            }
+        }
+        for (block, spec) in self.reachable() {
+            match spec {
+                Spec::BufferPool(pool) => {
+                    self.numbers.0[block] = Some(self.pools.len() as u16);
+                    memory.charge(Pool::memory_for(pool.capacity_pages, pool.policy, self.clients))?;
+                    let disk = self.numbers.of(pool.device);
+                    self.pools.push(Pool::new(block, disk, pool.capacity_pages, pool.policy, self.clients));
+                }
+                Spec::Wal(wal) => {
+                    self.numbers.0[block] = Some(self.wals.len() as u16);
+                    self.wals.push(Wal::new(block, self.numbers.of(wal.device), wal.clone()));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Builds storages and indexes with the rows that are loaded before the run.
+    pub(super) fn add_tables(
+        &mut self,
+        tables: &[Table],
+        keys: &[KeySpace],
+        control: &Control,
+        memory: &mut Memory,
+    ) -> Result<(), SimulateError> {
+        let mut too_large = Vec::new();
+        for (block, spec) in self.reachable() {
+            let name = table_of(spec).unwrap_or_default();
+            // A table the workload does not have stays empty.
+            let Some(position) = tables.iter().position(|table| table.name == name) else {
+                self.add_empty(block, spec);
+                continue;
+            };
+            let (table, keys) = (&tables[position], &keys[position]);
+            let built = match spec {
+                Spec::BtreeIndex(tree) => {
+                    let shape = TreeShape::postgres_index(
+                        tree.page_size_bytes,
+                        table.key_bytes,
+                        tree.fill_factor,
+                        tree.rightmost_split,
+                        tree.merge_threshold,
+                    );
+                    self.add_tree(block, tree, shape, table, keys, control, memory)?
+                }
+                Spec::Clustered(tree) => {
+                    let shape = TreeShape::innodb_clustered(
+                        tree.page_size_bytes,
+                        table.record_bytes,
+                        table.key_bytes,
+                        tree.fill_factor,
+                        tree.rightmost_split,
+                        tree.merge_threshold,
+                    );
+                    self.add_tree(block, tree, shape, table, keys, control, memory)?
+                }
+                Spec::Heap(spec) => {
+                    match heap::rows_per_page(spec.page_size_bytes, table.record_bytes, spec.fill_factor) {
+                        Some(rows) => {
+                            self.add_heap(block, spec, rows, table, keys.universe(), memory)?;
+                            true
+                        }
+                        None => false,
+                    }
+                }
+                _ => true,
+            };
+            if !built {
+                too_large.push(record_too_large(self.plan, block, spec, table));
+            }
+        }
+        if too_large.is_empty() { Ok(()) } else { Err(SimulateError::InvalidDesign(too_large)) }
+    }
+
+    /// Whether the keys (or rows) fit the pages.
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "one call for each of two kinds, where every value has its own name"
+    )]
+    fn add_tree(
+        &mut self,
+        block: BlockIndex,
+        spec: &TreeSpec,
+        shape: Option<TreeShape>,
+        table: &Table,
+        keys: &KeySpace,
+        control: &Control,
+        memory: &mut Memory,
+    ) -> Result<bool, SimulateError> {
+        let Some(shape) = shape else { return Ok(false) };
+        memory.charge(Bits::bytes_for(keys.universe()))?;
+        let loaded = table.record_count as u32;
+        let tree = if spec.bulk_build {
+            bulk_tree(shape, keys, loaded, control)?
+        } else {
+            inserted_tree(shape, keys, loaded, control, memory)?
+        };
+        memory.charge(tree.memory_bytes() - Bits::bytes_for(keys.universe()))?;
+        let first_space = self.spaces.len() as u16;
+        for level in 0..MAX_LEVELS {
+            let pages = if level < tree.height() { tree.allocated(level) } else { 0 };
+            self.add_space(block, spec.pages, spec.page_size_bytes, pages, memory)?;
+        }
+        self.numbers.0[block] = Some(self.trees.len() as u16);
+        let wal = spec.log.map(|log| self.numbers.of(log));
+        self.trees.push(TreeBlock::new(block, tree, first_space, wal, spec.page_size_bytes));
+        Ok(true)
+    }
+
+    fn add_heap(
+        &mut self,
+        block: BlockIndex,
+        spec: &HeapSpec,
+        rows_per_page: u32,
+        table: &Table,
+        universe: u32,
+        memory: &mut Memory,
+    ) -> Result<(), StopCause> {
+        memory.charge(Bits::bytes_for(universe))?;
+        let space = self.spaces.len() as u16;
+        let heap = HeapBlock::new(
+            block,
+            space,
+            spec.log.map(|log| self.numbers.of(log)),
+            spec.page_size_bytes,
+            table.record_bytes,
+            rows_per_page,
+            table.record_count as u32,
+            universe,
+        );
+        self.add_space(block, spec.pages, spec.page_size_bytes, heap.pages(), memory)?;
+        self.numbers.0[block] = Some(self.heaps.len() as u16);
+        self.heaps.push(heap);
+        Ok(())
+    }
+
+    fn add_space(
+        &mut self,
+        block: BlockIndex,
+        pages_from: BlockIndex,
+        page_bytes: u32,
+        pages: u32,
+        memory: &mut Memory,
+    ) -> Result<(), StopCause> {
+        let number = self.numbers.of(pages_from);
+        let source = match self.plan.blocks[pages_from].spec {
+            Spec::BufferPool(_) => Source::Pool(number),
+            _ => Source::Disk(number),
+        };
+        let space = self.spaces.len() as u16;
+        self.spaces.push(Space { source, block, page_bytes });
+        if let Source::Pool(pool) = source {
+            memory.charge(u64::from(pages) * 4)?;
+            self.pools[usize::from(pool)].reserve(space, pages);
+        }
+        Ok(())
+    }
+
+    /// A storage or index of a table the workload does not use: it exists, and nothing ever happens to it.
+    fn add_empty(&mut self, block: BlockIndex, spec: &Spec) {
+        let unused = Table {
+            name: String::new(),
+            record_count: 0,
+            record_bytes: 1,
+            key_bytes: 1,
+            insert_order: InsertOrder::Ascending,
+        };
+        let keys = KeySpace::new(&unused, 1, self.seed);
+        match spec {
+            Spec::BtreeIndex(tree) | Spec::Clustered(tree) => {
+                if let Some(shape) = TreeShape::postgres_index(
+                    tree.page_size_bytes,
+                    8,
+                    tree.fill_factor,
+                    tree.rightmost_split,
+                    0.0,
+                ) {
+                    self.numbers.0[block] = Some(self.trees.len() as u16);
+                    let tree_block = TreeBlock::new(
+                        block,
+                        Tree::empty(shape, keys.universe()),
+                        0,
+                        None,
+                        tree.page_size_bytes,
+                    );
+                    self.trees.push(tree_block);
+                }
+            }
+            Spec::Heap(heap) => {
+                self.numbers.0[block] = Some(self.heaps.len() as u16);
+                self.heaps.push(HeapBlock::new(block, 0, None, heap.page_size_bytes, 1, 1, 0, 1));
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn add_operators(&mut self) {
+        for (block, spec) in self.reachable() {
+            let operator = match spec {
+                Spec::IndexScan { .. } => Operator::index_scan(block),
+                Spec::SeqScan { .. } => Operator::seq_scan(block),
+                _ => continue,
+            };
+            self.numbers.0[block] = Some(self.operators.len() as u16);
+            self.operators.push(operator);
+        }
+    }
+}
+
+/// A tree packed from the loaded keys in order.
+fn bulk_tree(shape: TreeShape, keys: &KeySpace, loaded: u32, control: &Control) -> Result<Tree, StopCause> {
+    let universe = keys.universe();
+    let mut present = Bits::new(universe);
+    let contiguous = match keys.order() {
+        InsertOrder::Descending => Some(universe - loaded),
+        InsertOrder::Ascending => Some(0),
+        // Hashed keys fill every rank when nothing is inserted later.
+        InsertOrder::Hashed => (loaded == universe).then_some(0),
+    };
+    match contiguous {
+        Some(base) => present.fill(base, base + loaded),
+        None => {
+            for record in 0..loaded {
+                if u64::from(record) % LOAD_POLL == 0 {
+                    control.check()?;
+                }
+                present.set(keys.rank_of(record));
+            }
+        }
+    }
+    Ok(Tree::bulk(shape, universe, present, u64::from(loaded), contiguous))
+}
+
+/// A tree that grew by inserting the loaded records in order of arrival.
+fn inserted_tree(
+    shape: TreeShape,
+    keys: &KeySpace,
+    loaded: u32,
+    control: &Control,
+    memory: &Memory,
+) -> Result<Tree, StopCause> {
+    let mut tree = Tree::empty(shape, keys.universe());
+    for record in 0..loaded {
+        if u64::from(record) % LOAD_POLL == 0 {
+            control.check()?;
+            memory.verify(tree.memory_bytes())?;
+        }
+        tree.insert(keys.rank_of(record));
+    }
+    Ok(tree)
+}
+
+fn record_too_large(plan: &Plan, block: BlockIndex, spec: &Spec, table: &Table) -> Diagnostic {
+    let id = &plan.blocks[block].id;
+    let message = match spec {
+        Spec::BtreeIndex(_) => format!(
+            "keys of {} bytes are too large for index \"{id}\": at least three have to fit a page; use a larger page_size",
+            table.key_bytes
+        ),
+        Spec::Clustered(_) => format!(
+            "rows of {} bytes with keys of {} are too large for \"{id}\": two rows have to fit a leaf page and three keys an \
+             inner one; use a larger page_size",
+            table.record_bytes, table.key_bytes
+        ),
+        _ => format!(
+            "a row of {} bytes does not fit a page of \"{id}\"; use a larger page_size",
+            table.record_bytes
+        ),
+    };
+    let path = ["blocks", &block.to_string(), "parameters", "page_size"];
+    Diagnostic::error(Code::RecordTooLarge, &path, message).at_block(id)
+}
