@@ -88,6 +88,6 @@ async fn grant_premium(config: &Config, email: &str) -> Result<ExitCode, StartEr
             eprintln!("error: there is no account with the e-mail address {email}");
             Ok(ExitCode::FAILURE)
         }
-        Err(error) => Err(StartError::Admin(format!("{error:?}"))),
+        Err(error) => Err(StartError::Admin(error.to_string())),
     }
 }

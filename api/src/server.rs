@@ -14,7 +14,7 @@ use worker::{config::Mode, pool::Services};
 use crate::{config::Config, error::StartError, http::Gateway, router::router, service, state::State};
 
 /// How long requests and sockets may take to end once the server stops; longer than any operation may run.
-const GRACE: Duration = Duration::from_secs(12);
+const GRACE: Duration = Duration::from_secs(15);
 
 /// A server that listens. Dropped without [`Server::stop`], it serves on until its process ends.
 pub struct Server {
@@ -109,7 +109,7 @@ impl Server {
 pub async fn connect(config: &Config) -> Result<Services, StartError> {
     let services = Services::connect(&config.worker).await?;
     migration::migrate(&services.db).await.map_err(|error| StartError::Migrate(error.to_string()))?;
-    service::templates::seed(&services).await.map_err(|error| StartError::Seed(format!("{error:?}")))?;
+    service::templates::seed(&services).await.map_err(|error| StartError::Seed(error.to_string()))?;
     Ok(services)
 }
 

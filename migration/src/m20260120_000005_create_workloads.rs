@@ -37,7 +37,7 @@ impl MigrationTrait for Migration {
             manager,
             &[
                 "CREATE UNIQUE INDEX workloads_slug ON workloads (slug) WHERE slug IS NOT NULL",
-                "CREATE INDEX workloads_user ON workloads (user_id, updated_at, id) WHERE deleted_at IS NULL",
+                "CREATE INDEX workloads_user ON workloads (user_id, created_at, id) WHERE deleted_at IS NULL",
                 "CREATE INDEX workloads_templates ON workloads (created_at, id) WHERE is_template",
             ],
         )

@@ -74,6 +74,9 @@ impl MigrationTrait for Migration {
             manager,
             &[
                 "CREATE INDEX idx_jobs_user ON simulation_jobs (user_id, created_at, id)",
+                "CREATE INDEX idx_jobs_design ON simulation_jobs (design_id)",
+                "CREATE INDEX idx_jobs_version ON simulation_jobs (design_version_id)",
+                "CREATE INDEX idx_jobs_workload ON simulation_jobs (workload_id)",
                 "CREATE INDEX idx_jobs_queued ON simulation_jobs (created_at, id) WHERE status = 'queued'",
                 "CREATE INDEX idx_jobs_running ON simulation_jobs (lease_expires_at) WHERE status = 'running'",
             ],

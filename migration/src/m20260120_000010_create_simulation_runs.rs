@@ -72,6 +72,7 @@ impl MigrationTrait for Migration {
             manager,
             &[
                 "CREATE INDEX idx_runs_design ON simulation_runs (design_id, created_at, id)",
+                "CREATE INDEX idx_runs_version ON simulation_runs (design_version_id, created_at, id)",
                 "CREATE INDEX idx_runs_user ON simulation_runs (user_id, created_at, id)",
                 "CREATE INDEX idx_runs_workload ON simulation_runs (workload_id, created_at, id)",
                 "CREATE UNIQUE INDEX idx_runs_job ON simulation_runs (job_id) WHERE job_id IS NOT NULL",

@@ -2,17 +2,21 @@ use sea_orm_migration::{prelude::*, schema::*};
 
 use crate::ddl;
 
-/// A hypertable where TimescaleDB is there to be used, a plain table otherwise. Only a preloaded library is asked for:
-/// creating the extension without it ends the connection.
+/// A hypertable where TimescaleDB is there to be used, a plain table otherwise. An extension that is installed is used;
+/// one that is preloaded is installed first, if this role may (creating it where it is not preloaded ends the connection).
 const HYPERTABLE: &str = r"
 DO $$
 BEGIN
-    IF current_setting('shared_preload_libraries') LIKE '%timescaledb%' THEN
-        CREATE EXTENSION IF NOT EXISTS timescaledb;
+    BEGIN
+        IF current_setting('shared_preload_libraries') LIKE '%timescaledb%' THEN
+            CREATE EXTENSION IF NOT EXISTS timescaledb;
+        END IF;
+    EXCEPTION WHEN insufficient_privilege THEN
+        RAISE NOTICE 'this role cannot install TimescaleDB: %', SQLERRM;
+    END;
+    IF EXISTS (SELECT 1 FROM pg_extension WHERE extname = 'timescaledb') THEN
         PERFORM create_hypertable('run_metrics', 'time');
     END IF;
-EXCEPTION WHEN insufficient_privilege THEN
-    RAISE WARNING 'run_metrics stays a plain table: %', SQLERRM;
 END
 $$";
 

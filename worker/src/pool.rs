@@ -2,7 +2,7 @@
 
 use std::{future::Future, time::Duration};
 
-use entity::DatabaseConnection;
+use entity::{DatabaseConnection, status::FailureCode};
 use tokio::sync::watch;
 
 use crate::{
@@ -63,6 +63,9 @@ pub async fn run_executor(
     grace: Duration,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), StartError> {
+    // A rate of something that has not happened yet is 0, not unknown.
+    metrics::counter!("simulation_runs_completed_total").increment(0);
+    metrics::counter!("simulation_runs_failed_total", "code" => FailureCode::Internal.as_str()).increment(0);
     let (stop, stopping) = watch::channel(false);
     tracing::info!(worker = %executor.worker, concurrency, "the worker takes jobs");
     let shutdown = async {

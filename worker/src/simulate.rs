@@ -8,11 +8,11 @@ use entity::{
     status::{FailureCode, JobStatus, Trace},
     store::{
         attempts::{self, Claim, Failure, Requeue},
+        jobs,
         results::NewRun,
     },
     workload,
 };
-use sea_orm::EntityTrait;
 use serde_json::json;
 use tracing::Span;
 
@@ -104,8 +104,7 @@ async fn inputs(
     job: &simulation_job::Model,
 ) -> Result<Result<(Plan, Workload), Failure>, StoreError> {
     let db = &executor.services.db;
-    let version = design_version::Entity::find_by_id(job.design_version_id).one(db).await?;
-    let workload = workload::Entity::find_by_id(job.workload_id).one(db).await?;
+    let (version, workload) = jobs::inputs(db, job).await?;
     let gone = |code, what: &str| Failure { code, message: format!("the {what} was deleted") };
     Ok(match (version, workload) {
         (None, _) => Err(gone(FailureCode::InvalidDesign, "design")),

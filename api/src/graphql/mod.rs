@@ -11,7 +11,7 @@ pub mod scalars;
 mod subscription;
 pub mod types;
 
-use async_graphql::{Request, SDLExportOptions};
+use async_graphql::{Request, SDLExportOptions, extensions::Tracing};
 pub use context::RequestContext;
 use worker::pool::Services;
 
@@ -66,6 +66,7 @@ fn builder() -> async_graphql::SchemaBuilder<Query, Mutation, Subscription> {
         .register_output_type::<types::node::Timestamped>()
         .register_output_type::<types::node::AsyncJob>()
         .limit_depth(MAX_DEPTH)
+        .extension(Tracing)
 }
 
 /// Gives an operation what its resolvers reach for besides the schema's own data.

@@ -68,11 +68,14 @@ impl Query {
         last: Option<i32>,
         before: Option<String>,
         filter: Option<DesignFilter>,
-        #[graphql(default_with = "DesignOrder::default()")] order_by: DesignOrder,
+        #[graphql(default_with = "Some(DesignOrder::default())")] order_by: Option<DesignOrder>,
     ) -> Option<Result<Paged<Design>, Error>> {
         let scope = DesignScope::VisibleTo(viewer(ctx).map(|viewer| viewer.user_id));
         let args = PageArgs { first, after, last, before };
-        Some(design_connection(ctx, scope, args, filter.unwrap_or_default(), order_by).await)
+        Some(
+            design_connection(ctx, scope, args, filter.unwrap_or_default(), order_by.unwrap_or_default())
+                .await,
+        )
     }
 
     /// A workload by its id, if the viewer may open it.

@@ -23,6 +23,9 @@ const MAX_ROOT_FIELDS: u64 = 20;
 
 /// Checks the text of a document in one pass.
 pub fn check_text(text: &str) -> Result<(), ServerError> {
+    if text.contains(r"\u0000") {
+        return Err(holds_nul("A string of the document"));
+    }
     let (mut tokens, mut nesting) = (0, 0_usize);
     let mut rest = text.as_bytes();
     while let Some(&byte) = rest.first() {
@@ -203,8 +206,26 @@ pub fn selected<'a>(
     .map(|(_, operation)| &operation.node)
 }
 
-/// Every variable that must have a value has one (<https://spec.graphql.org/October2021/#CoerceVariableValues()>).
+/// PostgreSQL stores no U+0000, in text or JSON: it is refused here, once for every argument there is.
+fn holds_nul(what: &str) -> ServerError {
+    coded(BAD_USER_INPUT, format!("{what} holds the character U+0000, which nothing here may contain"))
+}
+
+fn has_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::List(items) => items.iter().any(has_nul),
+        Value::Object(fields) => fields.iter().any(|(name, value)| name.contains('\0') || has_nul(value)),
+        _ => false,
+    }
+}
+
+/// Every variable that must have a value has one (<https://spec.graphql.org/October2021/#CoerceVariableValues()>), and
+/// none holds what cannot be stored.
 pub fn check_variables(operation: &OperationDefinition, variables: &Variables) -> Result<(), ServerError> {
+    if let Some((name, _)) = variables.iter().find(|(_, value)| has_nul(value)) {
+        return Err(holds_nul(&format!("The variable \"${name}\"")));
+    }
     for definition in &operation.variable_definitions {
         let name = &definition.node.name.node;
         let wanted = &definition.node.var_type.node;
@@ -303,5 +324,17 @@ mod tests {
         assert_eq!(code(&check(serde_json::json!({"b": 1})).unwrap_err()), Some(BAD_USER_INPUT));
         assert!(check(serde_json::json!({"a": null})).is_err());
         assert!(check(serde_json::json!({"a": 1, "c": null})).is_err());
+    }
+
+    #[test]
+    fn the_nul_character_is_refused_wherever_it_hides() {
+        let document = parse_query("query($a: JSON) { x }").unwrap();
+        let operation = selected(&document, None).unwrap();
+        let check = |json| check_variables(operation, &Variables::from_json(json));
+        assert!(check(serde_json::json!({"a": [{"b": "c"}]})).is_ok());
+        for bad in [serde_json::json!({"a": "\0"}), serde_json::json!({"a": [{"b\0": 1}]})] {
+            assert_eq!(code(&check(bad).unwrap_err()), Some(BAD_USER_INPUT));
+        }
+        assert_eq!(code(&check_text(r#"{ a(b: "\u0000") }"#).unwrap_err()), Some(BAD_USER_INPUT));
     }
 }

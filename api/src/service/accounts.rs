@@ -93,7 +93,9 @@ pub async fn ensure_demo_account(services: &Services) -> ServiceResult<String> {
     match users::find_by_email(&services.db, DEMO_EMAIL).await? {
         Some(user) => drop(users::set_password(&services.db, user, password_hash).await?),
         None => {
-            let (handle, email) = ("demo".into(), DEMO_EMAIL.into());
+            // A user may have taken any plain handle.
+            let handle = format!("demo-{}", &Uuid::new_v4().simple().to_string()[..8]);
+            let email = DEMO_EMAIL.into();
             users::insert(&services.db, NewUser { handle, email, password_hash, tier: Tier::Premium })
                 .await?;
         }

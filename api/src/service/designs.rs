@@ -1,12 +1,11 @@
 //! Designs: made from a canvas or a template, changed under an optimistic lock, archived rather than deleted.
 
 use entity::{
-    StoreError, design, design_version,
+    design, design_version,
     status::Visibility,
     store::{
-        self,
         designs::{self, DesignChange, NewDesign, Updated},
-        templates, users,
+        templates,
     },
 };
 use serde_json::Value as Json;
@@ -14,7 +13,12 @@ use uuid::Uuid;
 use worker::pool::Services;
 
 use super::{
-    ErrorCode, Fault, ServiceResult, UserError, error::Detail, idempotency::Call, input::Mistakes, plan::Plan,
+    ErrorCode, Fault, ServiceResult, UserError,
+    creation::{begin_creation, commit},
+    error::Detail,
+    idempotency::{Call, recall},
+    input::Mistakes,
+    plan::Plan,
 };
 use crate::auth::Viewer;
 
@@ -66,11 +70,6 @@ pub async fn create(
         Some(key) => Some(Call::new(viewer.user_id, "designCreate", key, &input)?),
         None => None,
     };
-    if let Some(made) = recall(services, call.as_ref(), viewer).await? {
-        return Ok(made);
-    }
-    within_plan(services, viewer).await?;
-
     let canvas_state = match (input.canvas.clone(), input.template_id) {
         (Some(canvas), _) => canvas,
         (None, id) => {
@@ -86,59 +85,27 @@ pub async fn create(
         canvas_state,
         visibility: input.visibility,
     };
-    match insert(services, new, call.as_ref()).await {
-        Ok(design) => {
-            metrics::counter!("designs_created_total").increment(1);
-            tracing::info!(user_id = %viewer.user_id, design_id = %design.id, action = "design_created", "design created");
-            Ok(design)
-        }
-        // The same call came twice at once and the other one was first.
-        Err(StoreError::Taken(_)) => recall(services, call.as_ref(), viewer).await?.ok_or_else(|| {
-            Fault::Internal("a new design met a unique value that nobody holds".into()).into()
-        }),
-        Err(error) => Err(error.into()),
+    let (txn, user) = begin_creation(services, viewer).await?;
+    if let Some(id) = recall(&txn, call.as_ref()).await? {
+        let made = designs::find_visible(&txn, &[id], Some(viewer.user_id)).await?.pop();
+        return Ok(made.ok_or_else(|| UserError::not_found(&["idempotencyKey"], "design any more"))?);
     }
-}
-
-async fn insert(
-    services: &Services,
-    new: NewDesign,
-    call: Option<&Call<'_>>,
-) -> Result<design::Model, StoreError> {
-    let txn = store::begin(&services.db).await?;
+    if let Some(limit) = Plan::of(user.tier).max_designs {
+        let used = designs::count_owned(&txn, viewer.user_id).await?;
+        if used >= limit {
+            let message = format!("your plan holds {limit} designs; archive one first");
+            let quota = Detail::Quota { limit, used };
+            return Err(UserError::new(ErrorCode::QuotaExceeded, &[], message).with(quota).into());
+        }
+    }
     let design = designs::insert(&txn, new).await?;
-    if let Some(call) = call {
+    if let Some(call) = &call {
         call.remember(&txn, design.id).await?;
     }
-    txn.commit().await.map_err(StoreError::from)?;
+    commit(txn).await?;
+    metrics::counter!("designs_created_total").increment(1);
+    tracing::info!(user_id = %viewer.user_id, design_id = %design.id, action = "design_created", "design created");
     Ok(design)
-}
-
-async fn recall(
-    services: &Services,
-    call: Option<&Call<'_>>,
-    viewer: Viewer,
-) -> ServiceResult<Option<design::Model>> {
-    let Some(call) = call else { return Ok(None) };
-    let Some(id) = call.recall(&services.db).await? else { return Ok(None) };
-    Ok(designs::find_visible(&services.db, &[id], Some(viewer.user_id)).await?.pop())
-}
-
-async fn within_plan(services: &Services, viewer: Viewer) -> ServiceResult<()> {
-    let user = users::find(&services.db, viewer.user_id).await?.ok_or(Fault::Unauthenticated)?;
-    let Some(limit) = Plan::of(user.tier).max_designs else { return Ok(()) };
-    let used = designs::count_owned(&services.db, viewer.user_id).await?;
-    if used < limit {
-        return Ok(());
-    }
-    let quota = Detail::Quota { limit, used };
-    Err(UserError::new(
-        ErrorCode::QuotaExceeded,
-        &[],
-        format!("your plan holds {limit} designs; archive one first"),
-    )
-    .with(quota)
-    .into())
 }
 
 /// Changes a design that is still at `expected_version`. A new canvas appends a version, which is returned too.
@@ -228,7 +195,6 @@ async fn settle(
 }
 
 fn check_canvas(mistakes: &mut Mistakes, canvas: &Json) {
-    mistakes.json(&["canvas"], canvas);
     let checked = engine::design::check(canvas);
     if checked.plan.is_some() {
         return;

@@ -85,9 +85,11 @@ pub enum Fault {
 }
 
 /// How a use case fails.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum ServiceError {
+    #[error("{}", .0.iter().map(|error| error.message.as_str()).collect::<Vec<_>>().join("; "))]
     User(Vec<UserError>),
+    #[error(transparent)]
     Fault(Fault),
 }
 

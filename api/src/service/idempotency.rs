@@ -1,9 +1,6 @@
 //! Mutations that may be sent again.
 
-use entity::{
-    DatabaseConnection,
-    store::idempotency::{self, Known},
-};
+use entity::store::idempotency::{self, Known};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
@@ -35,23 +32,6 @@ impl<'a> Call<'a> {
         Ok(Self { user_id, mutation, key, input_hash: hex(&Sha256::digest(canonical)) })
     }
 
-    /// What the same call made before, none when this is the first.
-    ///
-    /// # Errors
-    /// `IDEMPOTENCY_KEY_REUSED` when the key belongs to a call with another input.
-    pub async fn recall(&self, db: &DatabaseConnection) -> ServiceResult<Option<Uuid>> {
-        match idempotency::look_up(db, self.user_id, self.mutation, self.key, &self.input_hash).await? {
-            Known::Fresh => Ok(None),
-            Known::Same(id) => Ok(Some(id)),
-            Known::Other => Err(UserError::new(
-                ErrorCode::IdempotencyKeyReused,
-                &["idempotencyKey"],
-                "idempotencyKey was used with another input; use a new key for a new request",
-            )
-            .into()),
-        }
-    }
-
     /// Remembers what this call makes, in the transaction that makes it.
     pub async fn remember(
         &self,
@@ -59,5 +39,26 @@ impl<'a> Call<'a> {
         made: Uuid,
     ) -> Result<(), entity::StoreError> {
         idempotency::remember(txn, self.user_id, self.mutation, self.key, &self.input_hash, made).await
+    }
+}
+
+/// What the same call made before; none when this is the first one, or a call without a key.
+///
+/// # Errors
+/// `IDEMPOTENCY_KEY_REUSED` when the key belongs to a call with another input.
+pub async fn recall(
+    db: &impl entity::store::Connection,
+    call: Option<&Call<'_>>,
+) -> ServiceResult<Option<Uuid>> {
+    let Some(call) = call else { return Ok(None) };
+    match idempotency::look_up(db, call.user_id, call.mutation, call.key, &call.input_hash).await? {
+        Known::Fresh => Ok(None),
+        Known::Same(id) => Ok(Some(id)),
+        Known::Other => Err(UserError::new(
+            ErrorCode::IdempotencyKeyReused,
+            &["idempotencyKey"],
+            "idempotencyKey was used with another input; use a new key for a new request",
+        )
+        .into()),
     }
 }

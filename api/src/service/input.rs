@@ -1,6 +1,6 @@
 //! Rules for fields that many inputs share. Every broken rule is collected, not just the first.
 
-use super::{ErrorCode, ServiceError, UserError};
+use super::{ServiceError, UserError};
 
 const NAME_CHARACTERS: usize = 255;
 const DESCRIPTION_CHARACTERS: usize = 5_000;
@@ -47,42 +47,14 @@ impl Mistakes {
         self.check(length <= DESCRIPTION_CHARACTERS, &["description"], || {
             format!("description must have at most {DESCRIPTION_CHARACTERS} characters; it has {length}")
         });
-        // PostgreSQL cannot store it in text.
-        self.check(!value.is_some_and(|text| text.contains('\0')), &["description"], || {
-            "description must not contain the character U+0000".into()
-        });
     }
 
     /// An idempotency key: 1 to 255 characters.
     pub fn idempotency_key(&mut self, value: &str) {
         let length = value.chars().count();
-        self.check(
-            (1..=KEY_CHARACTERS).contains(&length) && !value.contains('\0'),
-            &["idempotencyKey"],
-            || format!("idempotencyKey must have 1 to {KEY_CHARACTERS} characters; it has {length}"),
-        );
-    }
-
-    /// A document that is stored as it came: PostgreSQL's JSON cannot hold U+0000.
-    pub fn json(&mut self, path: &[&str], value: &serde_json::Value) {
-        if holds_nul(value) {
-            self.add(UserError::new(
-                ErrorCode::Invalid,
-                path,
-                format!("{} must not contain the character U+0000", path.join(".")),
-            ));
-        }
-    }
-}
-
-fn holds_nul(value: &serde_json::Value) -> bool {
-    match value {
-        serde_json::Value::String(text) => text.contains('\0'),
-        serde_json::Value::Array(items) => items.iter().any(holds_nul),
-        serde_json::Value::Object(fields) => {
-            fields.iter().any(|(name, value)| name.contains('\0') || holds_nul(value))
-        }
-        _ => false,
+        self.check((1..=KEY_CHARACTERS).contains(&length), &["idempotencyKey"], || {
+            format!("idempotencyKey must have 1 to {KEY_CHARACTERS} characters; it has {length}")
+        });
     }
 }
 
@@ -103,12 +75,5 @@ mod tests {
         assert_eq!(count(|m| drop(m.name(&"u".repeat(256)))), 1);
         assert_eq!(count(|m| drop(m.name("   "))), 1);
         assert_eq!(count(|m| drop(m.name("a\u{7}b"))), 1);
-    }
-
-    #[test]
-    fn the_nul_character_is_found_at_any_depth() {
-        assert_eq!(count(|m| m.json(&["canvas"], &serde_json::json!({"a": [{"b\0": 1}]}))), 1);
-        assert_eq!(count(|m| m.json(&["canvas"], &serde_json::json!({"a": [{"b": "c\0"}]}))), 1);
-        assert_eq!(count(|m| m.json(&["canvas"], &serde_json::json!({"a": [{"b": 1}]}))), 0);
     }
 }

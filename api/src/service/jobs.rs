@@ -1,20 +1,25 @@
 //! Simulations on the server: accepted as a row, then told to the queue.
 
 use entity::{
-    StoreError, design_version, simulation_job,
+    design_version, simulation_job,
     status::Trace,
     store::{
-        self, designs,
+        Transaction, designs,
         jobs::{self, CancelOutcome, NewJob},
-        users, workloads,
+        workloads,
     },
 };
 use uuid::Uuid;
 use worker::{bus::Notice, pool::Services, queue::Message};
 
 use super::{
-    ErrorCode, Fault, ServiceResult, UserError, error::Detail, idempotency::Call, input::Mistakes,
-    plan::Plan, workloads::document_of,
+    ErrorCode, Fault, ServiceResult, UserError,
+    creation::{begin_creation, commit},
+    error::Detail,
+    idempotency::{Call, recall},
+    input::Mistakes,
+    plan::Plan,
+    workloads::document_of,
 };
 use crate::auth::Viewer;
 
@@ -58,27 +63,21 @@ pub async fn submit(
     mistakes.none()?;
 
     let call = Call::new(viewer.user_id, "simulationJobSubmit", &input.idempotency_key, &input)?;
-    if let Some(job) = recall(services, &call).await? {
-        return Ok(job);
+    let (txn, user) = begin_creation(services, viewer).await?;
+    if let Some(id) = recall(&txn, Some(&call)).await? {
+        let job = jobs::find_for_user(&txn, id, viewer.user_id).await?;
+        return Ok(job.ok_or_else(|| UserError::not_found(&["idempotencyKey"], "job any more"))?);
     }
-    let user = users::find(&services.db, viewer.user_id).await?.ok_or(Fault::Unauthenticated)?;
     let plan = Plan::of(user.tier);
     if plan.tier == entity::status::Tier::Free && !free_jobs_allowed {
         let message = "simulations on this server are part of the PREMIUM plan";
         return Err(UserError::new(ErrorCode::PlanRequired, &[], message).into());
     }
-    let version = runnable_version(services, viewer, &input).await?;
-    let new = within_plan(services, viewer, plan, &input, version, request_id).await?;
-
-    let job = match insert(services, new, &call).await {
-        // The same call came twice at once and the other one was first.
-        Err(StoreError::Taken(_)) => {
-            return recall(services, &call).await?.ok_or_else(|| {
-                Fault::Internal("a new job met a unique value that nobody holds".into()).into()
-            });
-        }
-        made => made?,
-    };
+    let version = runnable_version(&txn, viewer, &input).await?;
+    let new = within_plan(&txn, viewer, plan, &input, version, request_id).await?;
+    let job = jobs::insert(&txn, new).await?;
+    call.remember(&txn, job.id).await?;
+    commit(txn).await?;
     // The row is the truth: what does not reach the queue now, the reconciler brings there.
     if let Err(error) = services.queue.enqueue(&Message::simulation(&job)).await {
         tracing::warn!(job_id = %job.id, %error, "a job waits for the reconciler because the queue did not take it");
@@ -87,30 +86,13 @@ pub async fn submit(
     Ok(job)
 }
 
-async fn recall(services: &Services, call: &Call<'_>) -> ServiceResult<Option<simulation_job::Model>> {
-    let Some(id) = call.recall(&services.db).await? else { return Ok(None) };
-    Ok(jobs::find_for_user(&services.db, id, call.user_id).await?)
-}
-
-async fn insert(
-    services: &Services,
-    new: NewJob,
-    call: &Call<'_>,
-) -> Result<simulation_job::Model, StoreError> {
-    let txn = store::begin(&services.db).await?;
-    let job = jobs::insert(&txn, new).await?;
-    call.remember(&txn, job.id).await?;
-    txn.commit().await?;
-    Ok(job)
-}
-
 /// The version to run, if the viewer may run it.
 async fn runnable_version(
-    services: &Services,
+    txn: &Transaction,
     viewer: Viewer,
     input: &SubmitJob,
 ) -> ServiceResult<design_version::Model> {
-    let design = designs::find_visible(&services.db, &[input.design_id], Some(viewer.user_id)).await?.pop();
+    let design = designs::find_visible(txn, &[input.design_id], Some(viewer.user_id)).await?.pop();
     let design = design.ok_or_else(|| UserError::not_found(&["designId"], "design"))?;
     if design.user_id != Some(viewer.user_id) {
         let message = "only its owner can run this design on the server";
@@ -120,21 +102,20 @@ async fn runnable_version(
         let message = "the design is archived and cannot be run";
         return Err(UserError::new(ErrorCode::Forbidden, &["designId"], message).into());
     }
-    let version = designs::find_version(&services.db, design.id, input.design_version).await?;
+    let version = designs::find_version(txn, design.id, input.design_version).await?;
     Ok(version.ok_or_else(|| UserError::not_found(&["designVersion"], "version of this design"))?)
 }
 
 /// The job as it will be stored, if the plan allows it and the workload is one that the viewer may read.
 async fn within_plan(
-    services: &Services,
+    txn: &Transaction,
     viewer: Viewer,
     plan: Plan,
     input: &SubmitJob,
     version: design_version::Model,
     request_id: &str,
 ) -> ServiceResult<NewJob> {
-    let workload =
-        workloads::find_visible(&services.db, &[input.workload_id], Some(viewer.user_id)).await?.pop();
+    let workload = workloads::find_visible(txn, &[input.workload_id], Some(viewer.user_id)).await?.pop();
     let workload = workload.ok_or_else(|| UserError::not_found(&["workloadId"], "workload"))?;
     let parsed = engine::workload::parse(&document_of(&workload)).map_err(|diagnostics| {
         let reasons: Vec<String> = diagnostics.into_iter().map(|found| found.message).collect();

@@ -1,6 +1,7 @@
 //! Use cases: what people do, with its rules. No GraphQL here, and no SQL.
 
 pub mod accounts;
+pub mod creation;
 pub mod designs;
 pub mod error;
 pub mod idempotency;

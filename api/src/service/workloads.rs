@@ -8,7 +8,12 @@ use serde_json::Value as Json;
 use uuid::Uuid;
 use worker::pool::Services;
 
-use super::{ErrorCode, Fault, ServiceResult, UserError, idempotency::Call, input::Mistakes};
+use super::{
+    ErrorCode, Fault, ServiceResult, UserError,
+    creation::{begin_creation, commit},
+    idempotency::{Call, recall},
+    input::Mistakes,
+};
 use crate::auth::Viewer;
 
 /// What a new workload is made of: a template, or the engine's document `{operations, tables, config}`.
@@ -48,10 +53,6 @@ pub async fn create(
         Some(key) => Some(Call::new(viewer.user_id, "workloadCreate", key, &input)?),
         None => None,
     };
-    if let Some(made) = recall(services, call.as_ref(), viewer).await? {
-        return Ok(made);
-    }
-
     let document = match (input.document.clone(), input.template_id) {
         (Some(document), _) => document,
         (None, id) => {
@@ -73,39 +74,17 @@ pub async fn create(
         tables: serde_json::to_value(&parsed.tables)?,
         config: serde_json::to_value(&parsed.config)?,
     };
-    match insert(services, new, call.as_ref()).await {
-        // The same call came twice at once and the other one was first.
-        Err(entity::StoreError::Taken(_)) => {
-            recall(services, call.as_ref(), viewer).await?.ok_or_else(|| {
-                Fault::Internal("a new workload met a unique value that nobody holds".into()).into()
-            })
-        }
-        made => Ok(made?),
+    let (txn, _) = begin_creation(services, viewer).await?;
+    if let Some(id) = recall(&txn, call.as_ref()).await? {
+        let made = workloads::find_visible(&txn, &[id], Some(viewer.user_id)).await?.pop();
+        return Ok(made.ok_or_else(|| UserError::not_found(&["idempotencyKey"], "workload any more"))?);
     }
-}
-
-async fn insert(
-    services: &Services,
-    new: NewWorkload,
-    call: Option<&Call<'_>>,
-) -> Result<workload::Model, entity::StoreError> {
-    let txn = entity::store::begin(&services.db).await?;
     let workload = workloads::insert(&txn, new).await?;
-    if let Some(call) = call {
+    if let Some(call) = &call {
         call.remember(&txn, workload.id).await?;
     }
-    txn.commit().await?;
+    commit(txn).await?;
     Ok(workload)
-}
-
-async fn recall(
-    services: &Services,
-    call: Option<&Call<'_>>,
-    viewer: Viewer,
-) -> ServiceResult<Option<workload::Model>> {
-    let Some(call) = call else { return Ok(None) };
-    let Some(id) = call.recall(&services.db).await? else { return Ok(None) };
-    Ok(workloads::find_visible(&services.db, &[id], Some(viewer.user_id)).await?.pop())
 }
 
 /// The engine's document of a stored workload.
@@ -118,7 +97,6 @@ pub fn document_of(workload: &workload::Model) -> Json {
 }
 
 fn check_document(mistakes: &mut Mistakes, document: &Json) {
-    mistakes.json(&["operations"], document);
     let diagnostics = match engine::workload::parse(document) {
         Ok(workload) => workload.check(),
         Err(diagnostics) => diagnostics,
@@ -126,7 +104,12 @@ fn check_document(mistakes: &mut Mistakes, document: &Json) {
     for diagnostic in diagnostics.into_iter().filter(|found| found.severity == engine::Severity::Error) {
         let path: Vec<String> = diagnostic.path.iter().map(|part| camel_case(part)).collect();
         let path: Vec<&str> = path.iter().map(String::as_str).collect();
-        mistakes.add(UserError::invalid(&path, diagnostic.message));
+        // The engine calls a field by its stored name.
+        let message = match (diagnostic.path.last(), path.last()) {
+            (Some(stored), Some(name)) => diagnostic.message.replace(stored.as_str(), name),
+            _ => diagnostic.message,
+        };
+        mistakes.add(UserError::invalid(&path, message));
     }
 }
 

@@ -8,12 +8,26 @@ use super::reader::{type_name, whole_number};
 use super::validate::{a, shown};
 use super::{Code, Diagnostic, nearest};
 
+/// More parameters than any kind of block has.
+const MAX_PARAMETERS: usize = 100;
+
 pub(super) fn check_parameters(
     kind: &'static BlockType,
     index: usize,
     block: &Block,
     found: &mut Vec<Diagnostic>,
 ) {
+    if block.parameters.len() > MAX_PARAMETERS {
+        // Each of them would get a diagnostic, and each costs a search for the nearest name.
+        let place = index.to_string();
+        let path = ["blocks", place.as_str(), "parameters"];
+        let message = format!(
+            "a block has at most {MAX_PARAMETERS} parameters; this one has {}",
+            block.parameters.len()
+        );
+        found.push(Diagnostic::error(Code::TooLarge, &path, message).at_block(&block.id));
+        return;
+    }
     for (name, value) in &block.parameters {
         let place = index.to_string();
         let path = ["blocks", place.as_str(), "parameters", name.as_str()];

@@ -227,9 +227,9 @@ pub async fn requeue(
         Requeue::WorkerLost => Line::warn("the worker was lost; the attempt will be repeated"),
     };
     let tx = begin(db).await?;
-    let job = jobs::update(
+    let waiting = jobs::update(
         &tx,
-        guard,
+        guard.clone().add(Column::CancelRequested.eq(false)),
         |job| {
             job.col_expr(Column::Status, Expr::value(JobStatus::Queued))
                 .col_expr(Column::Faults, Expr::value(faults))
@@ -242,7 +242,14 @@ pub async fn requeue(
     )
     .await?;
     tx.commit().await?;
-    Ok(job)
+    if waiting.is_some() {
+        return Ok(waiting);
+    }
+    // Its user asked for its end since it was read, or somebody was faster.
+    match Entity::find().filter(guard.add(Column::CancelRequested.eq(true))).one(db).await? {
+        Some(_) => cancel(db, id, attempt).await,
+        None => Ok(None),
+    }
 }
 
 /// Running jobs whose lease has run out, the longest-lost first, `limit` at most.

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DatabaseConnection, DatabaseTransaction,
-    EntityTrait, Iterable, PaginatorTrait, QueryFilter, QueryOrder, Select, Set,
+    EntityTrait, Iterable, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select, Set,
     sea_query::{Expr, ExprTrait, Func, LikeExpr, Query},
 };
 use serde_json::Value as Json;
@@ -125,7 +125,7 @@ pub async fn update(
 ) -> Result<Updated, StoreError> {
     let txn = super::begin(db).await?;
     let mut update = design::Entity::update_many()
-        .col_expr(design::Column::Version, Expr::value(expected_version + 1))
+        .col_expr(design::Column::Version, Expr::col(design::Column::Version).add(1))
         .col_expr(design::Column::UpdatedAt, Expr::value(now()));
     if let Some(name) = change.name {
         update = update.col_expr(design::Column::Name, Expr::value(name));
@@ -176,7 +176,12 @@ pub async fn archive(
     expected_version: Option<i32>,
 ) -> Result<Updated, StoreError> {
     let txn = super::begin(db).await?;
-    let current = design::Entity::find_by_id(id).filter(design::Column::UserId.eq(owner)).one(&txn).await?;
+    // Locked, so that no update comes between the look at the version and the change.
+    let current = design::Entity::find_by_id(id)
+        .filter(design::Column::UserId.eq(owner))
+        .lock_exclusive()
+        .one(&txn)
+        .await?;
     let Some(current) = current else { return Ok(Updated::Missing) };
     if expected_version.is_some_and(|expected| expected != current.version) {
         return Ok(Updated::Conflict(current));
@@ -259,7 +264,7 @@ fn listed(scope: DesignScope, filter: &DesignFilter) -> Select<design::Entity> {
         _ => select.filter(living),
     };
     if let Some(words) = filter.search.as_deref().map(str::trim).filter(|words| !words.is_empty()) {
-        let pattern = format!("%{}%", escape_like(&words.to_lowercase()));
+        let pattern = format!("%{}%", escape_like(words));
         select = select.filter(
             Condition::any()
                 .add(contains(design::Column::Name, &pattern))
@@ -276,6 +281,7 @@ fn listed(scope: DesignScope, filter: &DesignFilter) -> Select<design::Entity> {
 }
 
 fn contains(column: design::Column, pattern: &str) -> Expr {
+    // Both sides folded by the database: SQLite folds ASCII letters alone, and must do so to both.
     Expr::expr(Func::lower(column.into_expr())).like(LikeExpr::new(pattern).escape('\\'))
 }
 

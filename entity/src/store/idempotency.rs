@@ -28,15 +28,19 @@ pub async fn look_up(
     key: &str,
     input_hash: &str,
 ) -> Result<Known, StoreError> {
-    idempotency_key::Entity::delete_many()
-        .filter(idempotency_key::Column::UserId.eq(user_id))
-        .filter(idempotency_key::Column::Mutation.eq(mutation))
-        .filter(idempotency_key::Column::Key.eq(key))
-        .filter(idempotency_key::Column::CreatedAt.lt(now() - KEPT))
-        .exec(db)
-        .await?;
     let row =
         idempotency_key::Entity::find_by_id((user_id, mutation.to_owned(), key.to_owned())).one(db).await?;
+    if let Some(old) = row.as_ref().filter(|row| row.created_at < now() - KEPT) {
+        // Only this very row: somebody may have begun anew with the key meanwhile.
+        idempotency_key::Entity::delete_many()
+            .filter(idempotency_key::Column::UserId.eq(user_id))
+            .filter(idempotency_key::Column::Mutation.eq(mutation))
+            .filter(idempotency_key::Column::Key.eq(key))
+            .filter(idempotency_key::Column::ResourceId.eq(old.resource_id))
+            .exec(db)
+            .await?;
+        return Ok(Known::Fresh);
+    }
     Ok(match row {
         None => Known::Fresh,
         Some(row) if row.input_hash == input_hash => Known::Same(row.resource_id),
@@ -44,8 +48,7 @@ pub async fn look_up(
     })
 }
 
-/// Remembers what a call made, in the transaction that makes it: of two equal calls at once the second fails with
-/// [`StoreError::Taken`], makes nothing, and finds the first one's result when it looks again.
+/// Remembers what a call made, in the transaction that makes it.
 pub async fn remember(
     db: &impl ConnectionTrait,
     user_id: Uuid,

@@ -9,12 +9,12 @@ use sea_orm::{
 };
 use serde_json::json;
 
-use super::begin;
+use super::{begin, results};
 use crate::{
-    StoreError, job_log,
+    StoreError, design_version, job_log,
     simulation_job::{ActiveModel, Column, Entity, Model},
     status::{JobStatus, LogLevel, Priority, Trace},
-    time,
+    time, workload,
 };
 
 /// A simulation to queue.
@@ -108,6 +108,16 @@ pub async fn find_for_user(
     Ok(Entity::find_by_id(id).filter(Column::UserId.eq(user_id)).one(conn).await?)
 }
 
+/// What a job is to simulate, for the worker that runs it; none for what was deleted since it was submitted.
+pub async fn inputs(
+    conn: &impl ConnectionTrait,
+    job: &Model,
+) -> Result<(Option<design_version::Model>, Option<workload::Model>), StoreError> {
+    let version = design_version::Entity::find_by_id(job.design_version_id).one(conn).await?;
+    let workload = workload::Entity::find_by_id(job.workload_id).one(conn).await?;
+    Ok((version, workload))
+}
+
 /// Cancels a waiting job, or asks the worker of a running one to stop. Asking twice changes nothing. The caller takes a
 /// canceled job off the queue, and announces a request on the bus.
 pub async fn request_cancel(db: &sea_orm::DatabaseConnection, id: Uuid) -> Result<CancelOutcome, StoreError> {
@@ -123,7 +133,11 @@ pub async fn request_cancel(db: &sea_orm::DatabaseConnection, id: Uuid) -> Resul
     )
     .await?;
     let outcome = match waiting {
-        Some(job) => CancelOutcome::Canceled(job),
+        Some(job) => {
+            // A job that was handed back has a run already.
+            results::abandon(&tx, id).await?;
+            CancelOutcome::Canceled(job)
+        }
         None => {
             let asked = update(
                 &tx,

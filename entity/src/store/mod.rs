@@ -15,7 +15,7 @@ use sea_orm::{
     DatabaseConnection, DatabaseTransaction, SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
 
-pub use sea_orm::ConnectionTrait as Connection;
+pub use sea_orm::{ConnectionTrait as Connection, DatabaseTransaction as Transaction};
 
 use crate::StoreError;
 
@@ -27,4 +27,9 @@ pub async fn begin(db: &DatabaseConnection) -> Result<DatabaseTransaction, Store
         ..Default::default()
     };
     Ok(db.begin_with_options(options).await?)
+}
+
+/// Makes the changes of a transaction last.
+pub async fn commit(txn: DatabaseTransaction) -> Result<(), StoreError> {
+    Ok(txn.commit().await?)
 }

@@ -100,14 +100,11 @@ impl Keyset {
 
     /// The rows between the request's cursors.
     pub fn range(&self, request: &PageRequest) -> Condition {
-        let beyond = |cursor: &Cursor, larger: bool| -> Condition {
-            let (key, id) = (Expr::val(cursor.key.value()), Expr::val(cursor.id));
-            let (key_beyond, id_beyond) = if larger {
-                (self.key.clone().gt(key.clone()), self.id.clone().gt(id))
-            } else {
-                (self.key.clone().lt(key.clone()), self.id.clone().lt(id))
-            };
-            Cond::any().add(key_beyond).add(self.key.clone().eq(key).and(id_beyond))
+        // Compared as one row value, which an index on both columns answers with one range.
+        let place = || Expr::tuple([self.key.clone(), self.id.clone()]);
+        let beyond = |cursor: &Cursor, larger: bool| {
+            let cursor = Expr::tuple([Expr::val(cursor.key.value()), Expr::val(cursor.id)]);
+            if larger { place().gt(cursor) } else { place().lt(cursor) }
         };
         Cond::all()
             .add_option(request.after.as_ref().map(|cursor| beyond(cursor, !self.descending)))

@@ -2,7 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, Set,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, IntoActiveModel,
+    QueryFilter, QuerySelect, Set,
     sea_query::{Expr, ExprTrait, Func},
 };
 use uuid::Uuid;
@@ -44,6 +45,15 @@ pub async fn find(db: &impl ConnectionTrait, id: Uuid) -> Result<Option<user::Mo
     Ok(user::Entity::find_by_id(id).filter(user::Column::DeletedAt.is_null()).one(db).await?)
 }
 
+/// The living account with this id, locked until the transaction ends: what is counted of it meanwhile stays so.
+pub async fn find_for_update(txn: &DatabaseTransaction, id: Uuid) -> Result<Option<user::Model>, StoreError> {
+    Ok(user::Entity::find_by_id(id)
+        .filter(user::Column::DeletedAt.is_null())
+        .lock_exclusive()
+        .one(txn)
+        .await?)
+}
+
 /// The living accounts among these ids, in any order.
 pub async fn find_many(db: &impl ConnectionTrait, ids: &[Uuid]) -> Result<Vec<user::Model>, StoreError> {
     Ok(user::Entity::find()
@@ -75,7 +85,7 @@ async fn find_by(
     value: &str,
 ) -> Result<Option<user::Model>, StoreError> {
     Ok(user::Entity::find()
-        .filter(Expr::expr(Func::lower(column.into_expr())).eq(value.to_lowercase()))
+        .filter(Expr::expr(Func::lower(column.into_expr())).eq(Func::lower(Expr::val(value))))
         .filter(user::Column::DeletedAt.is_null())
         .one(db)
         .await?)

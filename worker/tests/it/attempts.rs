@@ -123,3 +123,18 @@ async fn a_job_is_found_by_its_user_only() {
         assert_eq!(found, [job]);
     }
 }
+
+#[tokio::test]
+async fn a_job_canceled_while_it_waits_for_another_worker_leaves_no_run_behind() {
+    for world in &World::all().await {
+        let job = world.queued().await;
+        let db = &world.services.db;
+        attempts::claim(db, job.id, "leaving", LEASE).await.unwrap();
+        attempts::requeue(db, job.id, 1, Requeue::HandedBack).await.unwrap().unwrap();
+        let canceled = jobs::request_cancel(db, job.id).await.unwrap();
+        assert!(matches!(canceled, CancelOutcome::Canceled(_)), "{canceled:?}");
+        let run = &world.runs(&job).await[0];
+        assert_eq!(run.status, RunStatus::Failed);
+        assert!(run.completed_at.is_some());
+    }
+}

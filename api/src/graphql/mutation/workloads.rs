@@ -41,7 +41,7 @@ async fn create(ctx: &Context<'_>, input: WorkloadCreateInput) -> ServiceResult<
     };
     let document = match (input.operations, input.tables, input.config) {
         (Some(operations), tables, Some(config)) => {
-            Some(document(operations, tables.unwrap_or_default(), config))
+            Some(document(operations, tables.unwrap_or_default(), config)?)
         }
         (None, None, None) => None,
         _ => {

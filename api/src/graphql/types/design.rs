@@ -162,8 +162,8 @@ pub struct DesignFilter {
     visibility: Option<Vec<Visibility>>,
     updated_since: Option<DateTime<Utc>>,
     /// Whether the viewer's archived designs are listed too.
-    #[graphql(default = false)]
-    include_archived: bool,
+    #[graphql(default_with = "Some(false)")]
+    include_archived: Option<bool>,
 }
 
 impl From<DesignFilter> for designs::DesignFilter {
@@ -174,7 +174,7 @@ impl From<DesignFilter> for designs::DesignFilter {
                 .visibility
                 .map(|list| list.into_iter().map(status::Visibility::from).collect()),
             updated_since: filter.updated_since,
-            include_archived: filter.include_archived,
+            include_archived: filter.include_archived.unwrap_or_default(),
         }
     }
 }

@@ -87,9 +87,9 @@ fn column(samples: &[run_metric::Model], start_time: DateTime<Utc>, max_points: 
 fn describe(column: &mut MetricSeries, tags: Option<&Json>, size: usize) {
     let Some(Json::Object(mut tags)) = tags.cloned() else { return };
     column.unit = tags.remove("unit").and_then(|unit| unit.as_str().map(str::to_owned));
-    let interval_ms = tags.remove("interval_ms").and_then(|value| value.as_i64()).unwrap_or_default();
-    let bucket_ms = interval_ms.saturating_mul(i64::try_from(size).unwrap_or(i64::MAX));
-    column.bucket_ms = i32::try_from(bucket_ms).unwrap_or(i32::MAX);
+    let interval_ms = tags.remove("interval_ms").and_then(|value| value.as_f64()).unwrap_or_default();
+    // A float that passes an integer's bound becomes that bound.
+    column.bucket_ms = (interval_ms * size as f64).round() as i32;
     column.tags = Json::Object(tags);
 }
 
@@ -105,7 +105,7 @@ mod tests {
     use uuid::Uuid;
 
     fn samples(series: i32, values: &[f64]) -> Vec<run_metric::Model> {
-        let tags = json!({"unit": "1/s", "interval_ms": 100, "block_id": "b1"});
+        let tags = json!({"unit": "1/s", "interval_ms": 100.0, "block_id": "b1"});
         values
             .iter()
             .enumerate()

@@ -32,6 +32,7 @@ use crate::graphql::{
     scalars::BigInt,
 };
 
+const DEFAULT_POINTS: i32 = 300;
 const MAX_POINTS: i32 = 10_000;
 
 /// `SimulationRun` of the schema.
@@ -159,10 +160,10 @@ impl SimulationRun {
         block_ids: Option<Vec<String>>,
         from: Option<DateTime<Utc>>,
         to: Option<DateTime<Utc>>,
-        #[graphql(default = 300)] max_points: i32,
+        #[graphql(default_with = "Some(DEFAULT_POINTS)")] max_points: Option<i32>,
     ) -> Option<Result<Vec<MetricSeries>, Error>> {
         let filter = MetricFilter { names, block_ids, from, to };
-        Some(self.metric_series(ctx, filter, max_points).await)
+        Some(self.metric_series(ctx, filter, max_points.unwrap_or(DEFAULT_POINTS)).await)
     }
 
     /// What happened, step by step, as far as it was traced.

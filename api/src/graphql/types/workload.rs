@@ -24,7 +24,7 @@ use crate::{
         pagination::{KeyKind, MAX_PAGE, PageArgs, Paged, connection},
         scalars::BigInt,
     },
-    service::workloads::document_of,
+    service::{ServiceResult, UserError, workloads::document_of},
 };
 
 /// `Workload` of the schema.
@@ -278,11 +278,14 @@ pub struct WorkloadConfigInput {
 }
 
 /// The engine's document of the three parts of an input. The engine checks it; here it only changes its words.
+///
+/// # Errors
+/// What the document has no words for.
 pub fn document(
     operations: Vec<WorkloadOperationInput>,
     tables: Vec<WorkloadTableInput>,
     config: WorkloadConfigInput,
-) -> Json {
+) -> ServiceResult<Json> {
     let operations: Vec<Json> = operations
         .into_iter()
         .map(|operation| {
@@ -306,10 +309,10 @@ pub fn document(
             })
         })
         .collect();
-    json!({ "operations": operations, "tables": tables, "config": config_document(&config) })
+    Ok(json!({ "operations": operations, "tables": tables, "config": config_document(&config)? }))
 }
 
-fn config_document(config: &WorkloadConfigInput) -> Json {
+fn config_document(config: &WorkloadConfigInput) -> ServiceResult<Json> {
     let mut document = json!({
         "total_operations": config.total_operations.0,
         "concurrency": config.concurrency,
@@ -329,11 +332,15 @@ fn config_document(config: &WorkloadConfigInput) -> Json {
     set("record_count", config.record_count.map(|count| count.0.into()));
     set("record_bytes", config.record_bytes.map(Json::from));
     set("arrival_rate_per_second", config.arrival_rate_per_second.map(Json::from));
-    if config.key_min.is_some() || config.key_max.is_some() {
-        let bound = |key: Option<BigInt>| key.map(|key| key.0);
-        set("key_range", Some(json!({ "min": bound(config.key_min), "max": bound(config.key_max) })));
+    match (config.key_min, config.key_max) {
+        (Some(min), Some(max)) => set("key_range", Some(json!({ "min": min.0, "max": max.0 }))),
+        (None, None) => {}
+        _ => {
+            let message = "keyMin and keyMax go together";
+            return Err(UserError::invalid(&["config", "keyMin"], message).into());
+        }
     }
-    document
+    Ok(document)
 }
 
 /// A page of a list of workloads.

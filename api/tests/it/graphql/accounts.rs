@@ -73,6 +73,21 @@ async fn handle_and_address_are_unique_whatever_their_case() {
 }
 
 #[tokio::test]
+async fn an_address_in_any_script_signs_in_as_it_registered() {
+    for app in App::all().await {
+        let account = json!({ "handle": "aeda", "email": "Ädä@example.org", "password": "gut genug" });
+        app.anonymous().mutate(REGISTER, account).await;
+        let input = json!({ "email": "Ädä@example.org", "password": "gut genug" });
+        assert_eq!(
+            app.anonymous().mutate(SIGN_IN, input).await["session"]["user"]["handle"],
+            "aeda",
+            "{}",
+            app.kind()
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_wrong_address_and_a_wrong_password_get_the_same_answer() {
     for app in App::all().await {
         app.register("ada").await;

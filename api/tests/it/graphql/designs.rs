@@ -250,13 +250,48 @@ async fn a_design_is_made_of_a_canvas_or_a_template_and_of_nothing_else() {
 async fn designs_are_found_by_words_with_wildcards_standing_for_themselves() {
     for app in App::all().await {
         let ada = app.register("ada").await;
-        for name in ["Heap 100%", "Heap 100x", "B_tree"] {
+        for name in ["Heap 100%", "Heap 100x", "B_tree", "Ölbaum"] {
             ada.design(name, "PRIVATE").await;
         }
-        for (search, found) in [("heap", 2), ("100%", 1), ("b_t", 1), ("%", 1), ("nothing", 0), ("  ", 3)] {
+        for (search, found) in
+            [("heap", 2), ("100%", 1), ("b_t", 1), ("%", 1), ("nothing", 0), ("  ", 4), ("Ölb", 1)]
+        {
             let query = "query($search: String) { designs(filter: { search: $search }) { totalCount } }";
             let data = ada.send(query, json!({ "search": search })).await;
             assert_eq!(data["designs"]["totalCount"], found, "{search} on {}", app.kind());
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_free_plan_holds_a_hundred_designs_however_they_are_made() {
+    for app in App::all().await {
+        let ada = app.register("ada").await;
+        let create = || ada.payload(CREATE_DESIGN, json!({ "name": "D", "canvas": canvas(0.9) }));
+        for _ in 0..98 {
+            assert_eq!(create().await["userErrors"], json!([]));
+        }
+        let payloads = futures_util::future::join_all((0..6).map(|_| create())).await;
+        let refused: Vec<&Json> =
+            payloads.iter().filter(|payload| payload["userErrors"] != json!([])).collect();
+        assert_eq!(refused.len(), 4, "{}", app.kind());
+        let error = &refused[0]["userErrors"][0];
+        assert_eq!(
+            (&error["code"], &error["limit"], &error["used"]),
+            (&json!("QUOTA_EXCEEDED"), &json!(100), &json!(100))
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_expected_version_that_never_was_is_a_conflict() {
+    for app in App::all().await {
+        let ada = app.register("ada").await;
+        let id = ada.design("D", "PRIVATE").await["id"].clone();
+        for version in [i32::MAX, i32::MIN, 0, -1] {
+            let payload =
+                ada.payload(UPDATE, json!({ "id": id, "expectedVersion": version, "name": "E" })).await;
+            assert_eq!(payload["userErrors"][0]["code"], "CONFLICT", "{version} on {}", app.kind());
         }
     }
 }

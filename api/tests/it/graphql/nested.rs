@@ -5,7 +5,7 @@ use super::{App, Person};
 const NESTED: &str = "query($first: Int!) { viewer { designs(first: $first) { nodes { id name owner { handle }
     runs(first: 10) { totalCount pageInfo { hasNextPage } nodes { id status
       summary { throughputQps latencyP50Ms latencyP95Ms latencyP99Ms pagesRead pagesWritten cacheHitRatio }
-      metrics { name unit tags offsetsMs values } events(first: 5) { totalCount nodes { sequence type blockId payload } }
+      metrics { name unit tags bucketMs offsetsMs values } events(first: 5) { totalCount nodes { sequence type blockId payload } }
       blocks { blockId type utilization counters } latencyBreakdown { percentile cause milliseconds share }
       operations { name operations } warnings { code }
       job { status attempt } workload { name } designVersion { number } } } } } } }";
@@ -64,6 +64,7 @@ async fn a_run_is_told_whole() {
 
         let series = run["metrics"].as_array().unwrap();
         let throughput = series.iter().find(|series| series["name"] == "throughput_qps").unwrap();
+        assert_eq!(throughput["bucketMs"], 100);
         assert_eq!(
             throughput["offsetsMs"].as_array().unwrap().len(),
             throughput["values"].as_array().unwrap().len()
