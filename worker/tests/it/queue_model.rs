@@ -84,10 +84,10 @@ impl Model {
     fn claim(&mut self) -> Option<(usize, i64)> {
         let now_s = self.now_s;
         for entry in self.entries.values_mut() {
-            if let State::RestingUntil(until) | State::HeldUntil(until) = entry.state {
-                if until <= now_s {
-                    entry.state = State::Waiting;
-                }
+            if let State::RestingUntil(until) | State::HeldUntil(until) = entry.state
+                && until <= now_s
+            {
+                entry.state = State::Waiting;
             }
         }
         let class = |entry: &Entry| match entry.lane {

@@ -1,3 +1,5 @@
+#![expect(clippy::duplicated_attributes, reason = "fields of an interface may share a type")]
+
 use async_graphql::{Context, Error, ID, Interface};
 use chrono::{DateTime, Utc};
 use entity::store::runs;
