@@ -4,7 +4,7 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::{
     net::TcpListener,
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
     sync::watch,
     task::{JoinError, JoinHandle},
     time::timeout,
@@ -22,6 +22,8 @@ pub struct Server {
     /// Where it listens; the port is a real one even when the configuration left it to the system.
     pub address: SocketAddr,
     stop: watch::Sender<bool>,
+    terminate: Signal,
+    interrupt: Signal,
     serving: JoinHandle<io::Result<()>>,
     /// The workers of the embedded mode.
     workers: Option<JoinHandle<Result<(), worker::error::StartError>>>,
@@ -33,7 +35,10 @@ impl Server {
     /// # Errors
     /// What keeps it from starting, as one line for the operator.
     pub async fn start(mut config: Config) -> Result<Self, StartError> {
-        // First of all: a second process that was started by mistake must not touch the database.
+        // Before anybody can know that it runs: a signal that nobody listens for ends a process on the spot.
+        let terminate = signal(SignalKind::terminate()).map_err(StartError::Serve)?;
+        let interrupt = signal(SignalKind::interrupt()).map_err(StartError::Serve)?;
+        // Before the database is opened: a second process that was started by mistake must not touch the database.
         let listener = TcpListener::bind(config.bind)
             .await
             .map_err(|source| StartError::Bind { address: config.bind, source })?;
@@ -56,13 +61,11 @@ impl Server {
             tokio::spawn(worker::pool::run(services, config, stopping(draining)))
         });
         tracing::info!(action = "server_started", url = %state.config.public_url, "listening on {address}");
-        Ok(Self { state, address, stop, serving, workers })
+        Ok(Self { state, address, stop, terminate, interrupt, serving, workers })
     }
 
     /// Serves until the process is told to end, or something fails.
     pub async fn run(mut self) -> Result<(), StartError> {
-        let mut terminate = signal(SignalKind::terminate()).map_err(StartError::Serve)?;
-        let mut interrupt = signal(SignalKind::interrupt()).map_err(StartError::Serve)?;
         let workers = async {
             match self.workers.as_mut() {
                 Some(workers) => workers.await,
@@ -70,8 +73,8 @@ impl Server {
             }
         };
         tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
             ended = &mut self.serving => return served(ended),
             ended = workers => return worked(ended),
         }
