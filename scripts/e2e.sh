@@ -80,9 +80,18 @@ mkdir -p "$WORK/run"
 cd "$WORK/run"
 
 echo "-- the demonstration, embedded"
-BIND=127.0.0.1:0 DATABASE_URL="sqlite://$WORK/data/simulator.sqlite" "$PROGRAMS/api" demo --once >"$WORK/demo.out"
+port="$(free_port)"
+start collector node "$REPOSITORY/api/tests/clients/collector.mjs" "$port" "$WORK/spans"
+await_port "$port" "${PIDS[collector]}" || fail "the collector of spans does not listen"
+BIND=127.0.0.1:0 DATABASE_URL="sqlite://$WORK/data/simulator.sqlite" OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:$port" \
+  "$PROGRAMS/api" demo --once >"$WORK/demo.out"
 check_table "$WORK/demo.out"
 cat "$WORK/demo.out"
+stop collector
+# From the request through the resolvers to the statements, and the job that the request led to.
+for span in request graphql field sea_orm job; do
+  grep -qa -- "$span" "$WORK/spans" || fail "no span of \"$span\" was exported"
+done
 
 echo "-- a port in use, and a variable that breaks its rule, are one line each"
 port="$(free_port)"
