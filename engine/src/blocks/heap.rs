@@ -106,6 +106,11 @@ impl HeapBlock {
         self.pages
     }
 
+    /// Rows it holds now.
+    pub(crate) fn rows(&self) -> u64 {
+        self.row_count
+    }
+
     /// Places for rows on a page that are or were in use: what scanning it goes through.
     pub(crate) fn rows_on(&self, page: u32) -> u32 {
         if page + 1 == self.pages { self.last_page_rows } else { self.rows_per_page }
@@ -152,8 +157,7 @@ impl HeapBlock {
 impl Kernel<'_> {
     /// Puts a row where there is room for it.
     pub(crate) fn insert_row(&mut self, client: u32, table: u16, record: u32) -> Flow {
-        let state = &mut self.tables[usize::from(table)];
-        state.live += 1;
+        let state = &self.tables[usize::from(table)];
         let row_bytes = u64::from(state.record_bytes);
         let heap = match state.storage {
             Some(Storage::Heap(heap)) => usize::from(heap),
@@ -220,7 +224,6 @@ impl Kernel<'_> {
                 );
             }
         }
-        self.tables[usize::from(table)].live -= 1;
         self.remove_from_trees(client, table, rank, found_in);
         Flow::Next
     }

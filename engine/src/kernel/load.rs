@@ -95,7 +95,6 @@ impl<'a> Kernel<'a> {
                 record_bytes: table.record_bytes,
                 next_record: table.record_count as u32,
                 arrived: table.record_count,
-                live: table.record_count,
                 draws,
             });
         }

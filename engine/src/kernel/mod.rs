@@ -77,7 +77,6 @@ pub(crate) struct TableState {
     pub(crate) next_record: u32,
     /// Records whose insertion has happened; deletes do not count.
     pub(crate) arrived: u64,
-    pub(crate) live: u64,
     pub(crate) draws: Vec<KeyDraw>,
 }
 

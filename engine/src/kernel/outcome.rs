@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::budget::Options;
-use super::{Kernel, Totals};
+use super::{Kernel, Storage, TableState, Totals};
 use crate::VERSION;
 use crate::blocks::buffer::{self, HITS, MISSES};
 use crate::blocks::disk::{BUSY_NS, BYTES_READ, BYTES_WRITTEN, PAGES_READ, PAGES_WRITTEN, QUEUED_NS};
@@ -42,6 +42,16 @@ impl Kernel<'_> {
         report
     }
 
+    /// Rows a table has now, where it keeps them; without a storage its indexes are the table.
+    fn rows(&self, table: &TableState) -> u64 {
+        let keys = |tree: u16| self.trees[usize::from(tree)].tree.keys();
+        match table.storage {
+            Some(Storage::Heap(heap)) => self.heaps[usize::from(heap)].rows(),
+            Some(Storage::Tree(tree)) => keys(tree),
+            None => table.indexes.first().map_or(0, |index| keys(*index)),
+        }
+    }
+
     fn summary(&self, all: &Latencies, from_ns: u64, seconds: f64) -> Summary {
         let disks = |counter| self.disks.iter().map(|disk| disk.counters.measured(counter)).sum::<u64>();
         let pools = |counter| self.pools.iter().map(|pool| pool.counters.measured(counter)).sum::<u64>();
@@ -54,7 +64,8 @@ impl Kernel<'_> {
             .map(|heap| u64::from(heap.pages()) * u64::from(heap.page_size_bytes))
             .chain(self.trees.iter().map(|tree| tree.pages() * u64::from(tree.page_size_bytes)))
             .sum();
-        let row_bytes: u64 = self.tables.iter().map(|table| table.live * u64::from(table.record_bytes)).sum();
+        let row_bytes: u64 =
+            self.tables.iter().map(|table| self.rows(table) * u64::from(table.record_bytes)).sum();
         Summary {
             operations: all.count(),
             warmup_operations: self.program.warmup,
