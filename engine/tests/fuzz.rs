@@ -1,0 +1,187 @@
+//! Typed, bounded designs and workloads of every shape: none may panic, hang or tell figures that cannot be.
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+mod common;
+
+use common::canvas;
+use engine::{Control, Options, Report, SimulateError, StopCause, TraceLevel, design, simulate, workload};
+use proptest::{prelude::*, sample::select};
+use serde_json::{Value, json};
+
+/// Far above what the largest of these runs needs.
+const STEP_LIMIT: u64 = 20_000_000;
+
+#[derive(Debug, Clone)]
+struct Shape {
+    pool_pages: Option<u32>,
+    log: Option<&'static str>,
+    storage: &'static str,
+    page_size: u32,
+    fill_factor: f64,
+    path: &'static str,
+    build: &'static str,
+    disk: Value,
+}
+
+fn shape() -> impl Strategy<Value = Shape> {
+    let disk = prop_oneof![
+        select(vec!["hdd", "sata-ssd", "nvme", "cloud-volume"]).prop_map(|preset| json!({"preset": preset})),
+        (1u32..5).prop_map(|slots| json!({"slots": slots, "service_distribution": "exponential"})),
+    ];
+    (
+        prop::option::of(select(vec![8u32, 16, 100, 10_000])),
+        prop::option::of(select(vec!["sync", "async", "interval"])),
+        select(vec!["heap-storage", "clustered-storage"]),
+        select(vec![4096u32, 8192, 16_384]),
+        select(vec![0.5, 0.9, 1.0]),
+        select(vec!["index", "covering", "scan", "direct", "all"]),
+        select(vec!["bulk", "inserted"]),
+        disk,
+    )
+        .prop_map(|(pool_pages, log, storage, page_size, fill_factor, path, build, disk)| Shape {
+            pool_pages,
+            log,
+            storage,
+            page_size,
+            fill_factor,
+            path,
+            build,
+            disk,
+        })
+}
+
+impl Shape {
+    fn canvas(&self) -> Value {
+        let pages = json!({"page_size": self.page_size, "fill_factor": self.fill_factor});
+        let mut blocks = vec![("client", "client", json!({})), ("disk", "disk", self.disk.clone())];
+        let mut wires: Vec<String> = Vec::new();
+        let below = match self.pool_pages {
+            Some(capacity) => {
+                blocks.push(("pool", "buffer-pool", json!({"capacity_pages": capacity})));
+                wires.push("pool.device -> disk".into());
+                "pool"
+            }
+            None => "disk",
+        };
+        if let Some(mode) = self.log {
+            blocks.push(("wal", "wal", json!({"commit_mode": mode})));
+            wires.push("wal.device -> disk".into());
+        }
+        let mut pages_block = |id, kind, parameters: Value| {
+            blocks.push((id, kind, parameters));
+            wires.push(format!("{id}.pages -> {below}"));
+            if self.log.is_some() {
+                wires.push(format!("{id}.log -> wal"));
+            }
+        };
+        if self.path != "covering" {
+            pages_block("rows", self.storage, pages.clone());
+        }
+        if ["index", "covering", "all"].contains(&self.path) {
+            let mut parameters = pages;
+            parameters["build"] = json!(self.build);
+            pages_block("index", "btree-index", parameters);
+            blocks.push(("lookup", "index-scan", json!({})));
+            wires.extend(["client.out -> lookup".into(), "lookup.index -> index".into()]);
+            if self.path != "covering" {
+                wires.push("lookup.table -> rows".into());
+            }
+        }
+        if ["scan", "all"].contains(&self.path) {
+            blocks.push(("scan", "seq-scan", json!({})));
+            wires.extend(["client.out -> scan".into(), "scan.table -> rows".into()]);
+        }
+        if ["direct", "all"].contains(&self.path) {
+            wires.push("client.out -> rows".into());
+        }
+        canvas(&blocks, &wires.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+}
+
+fn operation() -> impl Strategy<Value = Value> {
+    let statement = select(vec![
+        ("SELECT", "SELECT * FROM main WHERE id = ?"),
+        ("SELECT", "SELECT * FROM main WHERE id >= ? LIMIT 20"),
+        ("SELECT", "SELECT * FROM main"),
+        ("UPDATE", "UPDATE main SET a = ? WHERE id = ?"),
+        ("INSERT", "INSERT INTO main VALUES (?)"),
+        ("DELETE", "DELETE FROM main WHERE id = ?"),
+    ]);
+    (statement, any::<bool>()).prop_map(|((kind, template), joined)| {
+        let transaction = joined.then_some("t");
+        json!({"type": kind, "template": template, "weight": 1, "transaction": transaction})
+    })
+}
+
+fn config() -> impl Strategy<Value = Value> {
+    let distributions = vec![
+        "uniform",
+        "zipfian",
+        "zipfian_ycsb",
+        "scrambled_zipfian_ycsb",
+        "latest",
+        "hotspot",
+        "sequential",
+    ];
+    (
+        (select(vec![1u64, 10, 400]), select(vec![0u64, 7]), select(vec![1u32, 2, 8, 100])),
+        select(distributions),
+        (select(vec![0u64, 1, 2, 50, 3000]), select(vec![1u32, 100, 1500])),
+        select(vec![1u32, 3]),
+        prop::option::of(select(vec![10.0, 100_000.0])),
+        select(vec!["hashed", "ascending", "descending"]),
+    )
+        .prop_map(|((operations, warmup, clients), distribution, (records, bytes), batch, rate, order)| {
+            json!({
+                "total_operations": operations, "warmup_operations": warmup, "concurrency": clients,
+                "distribution": distribution, "record_count": records, "record_bytes": bytes,
+                "operations_per_transaction": batch, "arrival_rate_per_second": rate, "insert_order": order,
+            })
+        })
+}
+
+fn sane(report: &Report, operations: u64) {
+    let summary = &report.summary;
+    assert_eq!(summary.operations, operations);
+    for figure in
+        [summary.throughput_qps, summary.latency_mean_ms, summary.latency_p99_ms, summary.simulated_seconds]
+    {
+        assert!(figure.is_finite() && figure >= 0.0, "{summary:?}");
+    }
+    assert!(
+        summary.latency_p50_ms <= summary.latency_p95_ms && summary.latency_p95_ms <= summary.latency_p99_ms
+    );
+    assert!(summary.cache_hit_ratio.is_none_or(|ratio| (0.0..=1.0).contains(&ratio)), "{summary:?}");
+    for block in &report.blocks {
+        assert!(block.utilization.is_none_or(|busy| (0.0..=1.0 + 1e-9).contains(&busy)), "{block:?}");
+    }
+    assert_eq!(report.result_hash, report.compute_hash());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1500))]
+
+    #[test]
+    fn whatever_is_valid_runs_to_its_end(
+        shape in shape(),
+        operations in prop::collection::vec(operation(), 1..4),
+        config in config(),
+        trace in select(vec![TraceLevel::None, TraceLevel::Sampled, TraceLevel::Full]),
+        seed in 0u64..5,
+    ) {
+        let plan = design::check(&shape.canvas()).plan.expect("every shape is a valid design");
+        let document = json!({"operations": operations, "config": config});
+        // What a workload may not ask for is a diagnostic; that it is one is all there is to check.
+        let Ok(workload) = workload::parse(&document) else { return Ok(()) };
+        let options = Options { seed, trace, max_events: 100, step_limit: STEP_LIMIT, ..Options::default() };
+        match simulate(&plan, &workload, &options, &Control::default()) {
+            Ok(report) => sane(&report, config["total_operations"].as_u64().unwrap()),
+            Err(SimulateError::Stopped(StopCause::StepLimit)) => panic!("the run has no end"),
+            Err(SimulateError::Stopped(cause)) => panic!("stopped by {cause:?}"),
+            // Rows too large for a page, an access that no path serves …
+            Err(SimulateError::InvalidDesign(found) | SimulateError::InvalidWorkload(found)) => {
+                prop_assert!(!found.is_empty());
+            }
+        }
+    }
+}
