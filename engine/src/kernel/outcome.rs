@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::budget::Options;
-use super::{Kernel, Totals};
+use super::{Kernel, TableState, Totals};
 use crate::VERSION;
 use crate::blocks::buffer::{self, HITS, MISSES};
 use crate::blocks::disk::{BUSY_NS, BYTES_READ, BYTES_WRITTEN, PAGES_READ, PAGES_WRITTEN, QUEUED_NS};
@@ -53,8 +53,15 @@ impl Kernel<'_> {
             .iter()
             .map(|heap| u64::from(heap.pages()) * u64::from(heap.page_size_bytes))
             .chain(self.trees.iter().map(|tree| tree.pages() * u64::from(tree.page_size_bytes)))
+            .chain(self.lsms.iter().map(|lsm| lsm.lsm.sst_bytes()))
             .sum();
-        let row_bytes: u64 = self.tables.iter().map(|table| table.live * u64::from(table.record_bytes)).sum();
+        // Blind writes do not know whether a row is new; the tree that holds the rows does.
+        let live = |table: &TableState| match table.lsms.first() {
+            Some(lsm) if table.storage.is_none() => self.lsms[usize::from(*lsm)].lsm.live_keys(),
+            _ => table.live,
+        };
+        let row_bytes: u64 =
+            self.tables.iter().map(|table| live(table) * u64::from(table.record_bytes)).sum();
         Summary {
             operations: all.count(),
             warmup_operations: self.program.warmup,
@@ -188,6 +195,10 @@ impl Kernel<'_> {
         for heap in &self.heaps {
             results[heap.block].counters = heap.counters.to_map();
             results[heap.block].gauges = map(heap.gauges());
+        }
+        for lsm in &self.lsms {
+            results[lsm.block].counters = lsm.counters.to_map();
+            results[lsm.block].gauges = map(lsm.gauges());
         }
         for operator in &self.operators {
             results[operator.block].counters = operator.counters.to_map();
