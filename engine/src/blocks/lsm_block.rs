@@ -15,6 +15,7 @@ use crate::kernel::step::{Flow, Step};
 use crate::kernel::{Kernel, Source, cost};
 use crate::plan::{BlockIndex, LsmSpec};
 use crate::workload::OperationType;
+use crate::workload::access::Access;
 
 pub(crate) const PUTS: usize = 0;
 pub(crate) const BYTES_PUT: usize = 1;
@@ -127,7 +128,7 @@ impl Kernel<'_> {
         if let Some(operator) = operator {
             self.tell_index_lookup(client, operator, rank);
         }
-        if statement.access != crate::workload::access::Access::Point {
+        if statement.access != Access::Point {
             self.lsms[usize::from(lsm)].counters.add(RANGES, 1);
             self.push(client, Step::LsmRange { statement: number, rank, remaining: rows, resumed: false });
             return Flow::Next;
@@ -213,10 +214,16 @@ impl Kernel<'_> {
 
     /// The blocks of these rows have been read: does to each what the statement does.
     pub(crate) fn lsm_rows(&mut self, client: u32, number: u16, rank: u32, remaining: u32) -> Flow {
-        let Find::Lsm { lsm, .. } = self.statements[usize::from(number)].find else { return Flow::Next };
+        let statement = &self.statements[usize::from(number)];
+        let Find::Lsm { lsm, .. } = statement.find else { return Flow::Next };
+        let point = statement.access == Access::Point;
         let (mut rank, mut remaining) = (rank, remaining);
         // Rows deleted while the blocks were read are gone.
         while let Some(found) = self.lsms[usize::from(lsm)].lsm.next_live(rank).filter(|_| remaining > 0) {
+            if point && found != rank {
+                self.totals.rows_not_found += 1;
+                return Flow::Next;
+            }
             rank = found + 1;
             remaining -= 1;
             let depth = self.clients[client as usize].steps.len();
