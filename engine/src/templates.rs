@@ -115,6 +115,24 @@ const DESIGNS: &[Template] = &[
         workload_slug: "inserts",
         canvas_json: include_str!("../templates/designs/ingest-async-cloud.json"),
     },
+    Template {
+        slug: "lsm-leveled",
+        name: "LSM tree, leveled compaction",
+        description: "RocksDB's way: writes go to memory and to a log, files are merged level by level in the background; \
+                      one run a level keeps reads cheap and is paid for in bytes written.",
+        category: TemplateCategory::WriteHeavy,
+        workload_slug: "inserts",
+        canvas_json: include_str!("../templates/designs/lsm-leveled.json"),
+    },
+    Template {
+        slug: "lsm-universal",
+        name: "LSM tree, universal compaction",
+        description: "The same tree, merging runs of similar size instead: each row is written fewer times, and a read has more \
+                      runs to look into.",
+        category: TemplateCategory::WriteHeavy,
+        workload_slug: "inserts",
+        canvas_json: include_str!("../templates/designs/lsm-universal.json"),
+    },
 ];
 
 const WORKLOADS: &[WorkloadTemplate] = &[

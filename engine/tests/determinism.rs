@@ -66,6 +66,7 @@ fn pinned_reports() {
         ("heap-btree", "ycsb-e", "bcfc16dcbf9eae4e"),
         ("clustered-large-pool", "ycsb-f", "7031b6b7c5f4d42f"),
         ("ingest-async-cloud", "inserts", "f4a3c7baa18eef1c"),
+        ("lsm-leveled", "ycsb-a", "b18ddd12ba7bc6f4"),
         ("full-scan-ssd", "full-scans", "cf9eb4b915482a82"),
     ];
     let found: Vec<_> =

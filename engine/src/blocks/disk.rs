@@ -66,6 +66,8 @@ pub(crate) enum Purpose {
     WriteBack { client: u32, pool: u16 },
     /// A log's flush.
     Flush { wal: u16 },
+    /// Part of an LSM tree's flush or compaction.
+    Lsm { lsm: u16, flush: bool },
 }
 
 #[derive(Debug, Clone, Copy)]

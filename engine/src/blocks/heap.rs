@@ -203,8 +203,16 @@ impl Kernel<'_> {
         let exists = match state.storage {
             Some(Storage::Heap(heap)) => self.heaps[usize::from(heap)].contains(record),
             Some(Storage::Tree(tree)) => in_tree(tree),
-            None => state.indexes.iter().any(|index| in_tree(*index)),
+            None => {
+                state.indexes.iter().any(|index| in_tree(*index))
+                    || state.lsms.iter().any(|lsm| self.lsms[usize::from(*lsm)].lsm.is_live(rank))
+            }
         };
+        if !exists && state.storage.is_none() && state.indexes.is_empty() {
+            // A blind delete writes its tombstones without knowing that there is nothing to delete.
+            self.remove_from_trees(client, table, rank, found_in);
+            return Flow::Next;
+        }
         if !exists {
             return Flow::Next;
         }

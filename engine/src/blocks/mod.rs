@@ -6,6 +6,8 @@ pub(crate) mod counters;
 pub(crate) mod disk;
 pub(crate) mod heap;
 pub(crate) mod index_scan;
+pub(crate) mod lsm;
+pub(crate) mod lsm_block;
 pub(crate) mod operator;
 pub(crate) mod rows;
 pub(crate) mod seq_scan;

@@ -28,9 +28,14 @@ impl Kernel<'_> {
         };
         let reads = statement.kind == OperationType::Select;
         match statement.find {
+            Find::Lsm { .. } => self.begin_lsm_statement(client, number, rank, rows),
             Find::Search { tree, fetch, operator } => {
                 if let Some(operator) = operator {
                     self.tell_index_lookup(client, operator, rank);
+                }
+                if statement.missing {
+                    self.totals.rows_not_found += 1;
+                    return self.search(client, tree, rank, false);
                 }
                 if statement.access == Access::Point {
                     self.push(client, Step::Row { statement: number, rank });
@@ -81,6 +86,9 @@ impl Kernel<'_> {
         client_state.record = record;
         let steps = &mut client_state.steps;
         steps.push(Step::RowArrived { table });
+        for lsm in state.lsms.iter().rev() {
+            steps.push(Step::LsmPut { lsm: *lsm, rank, deleted: false, delayed: false });
+        }
         for tree in state.indexes.iter().rev() {
             steps.push(Step::TreeInsert { tree: *tree, rank });
             steps.push(Step::Search { tree: *tree, rank, write: true });
@@ -93,7 +101,7 @@ impl Kernel<'_> {
         Flow::Next
     }
 
-    fn tell_index_lookup(&mut self, client: u32, operator: u16, rank: u32) {
+    pub(crate) fn tell_index_lookup(&mut self, client: u32, operator: u16, rank: u32) {
         let operator = &mut self.operators[usize::from(operator)];
         operator.counters.add(CALLS, 1);
         if self.clients[client as usize].traced {
@@ -132,6 +140,25 @@ impl Kernel<'_> {
                     }
                 }
                 (Some(tree), if fetch { table.storage } else { None })
+            }
+            Find::Lsm { lsm, fetch, operator } => {
+                if let Some(operator) = operator {
+                    self.operators[usize::from(operator)].counters.add(ROWS, 1);
+                    if fetch {
+                        self.operators[usize::from(operator)].counters.add(PAGES, 1);
+                    }
+                }
+                let storage = if fetch { table.storage } else { None };
+                match statement.kind {
+                    OperationType::Update if storage.is_none() => {
+                        self.push(client, Step::LsmPut { lsm, rank, deleted: false, delayed: false });
+                    }
+                    OperationType::Delete if storage.is_none() => {
+                        self.push(client, Step::RemoveRow { table: statement.table, rank, found_in: None });
+                    }
+                    _ => {}
+                }
+                (None, storage)
             }
             Find::Scan { storage, .. } => (None, Some(storage)),
         };
@@ -246,6 +273,10 @@ impl Kernel<'_> {
             Some(Storage::Tree(tree)) => Some(tree),
             _ => None,
         };
+        for lsm in state.lsms.clone() {
+            self.push(client, Step::LsmPut { lsm, rank, deleted: true, delayed: false });
+        }
+        let state = &self.tables[usize::from(table)];
         let trees: Vec<u16> = clustered.into_iter().chain(state.indexes.iter().copied()).collect();
         for tree in trees.into_iter().rev() {
             self.push(client, Step::TreeRemove { tree, rank });

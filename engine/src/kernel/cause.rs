@@ -20,6 +20,10 @@ pub(crate) const PAGE_IN_FLIGHT: usize = 0;
 pub(crate) const WRITE_BACK: usize = 1;
 pub(crate) const FRAME_WAIT: usize = 2;
 
+/// First cause of an LSM tree; the other follows.
+pub(crate) const WRITE_SLOWDOWN: usize = 0;
+pub(crate) const WRITE_STALL: usize = 1;
+
 /// The causes of a run, in a fixed order.
 #[derive(Debug)]
 pub(crate) struct Causes {
@@ -27,6 +31,7 @@ pub(crate) struct Causes {
     disks: Vec<CauseIndex>,
     pools: Vec<CauseIndex>,
     wals: Vec<CauseIndex>,
+    lsms: Vec<CauseIndex>,
 }
 
 impl Causes {
@@ -35,12 +40,14 @@ impl Causes {
         disks: impl Iterator<Item = BlockIndex>,
         pools: impl Iterator<Item = BlockIndex>,
         wals: impl Iterator<Item = BlockIndex>,
+        lsms: impl Iterator<Item = BlockIndex>,
     ) -> Self {
         let mut causes = Self {
             list: vec![("cpu", None), ("client_queue", Some(client))],
             disks: Vec::new(),
             pools: Vec::new(),
             wals: Vec::new(),
+            lsms: Vec::new(),
         };
         for block in disks {
             causes.disks.push(causes.list.len());
@@ -58,6 +65,10 @@ impl Causes {
             causes.wals.push(causes.list.len());
             causes.list.push(("log_flush", Some(block)));
         }
+        for block in lsms {
+            causes.lsms.push(causes.list.len());
+            causes.list.extend(["write_slowdown", "write_stall"].map(|name| (name, Some(block))));
+        }
         causes
     }
 
@@ -71,5 +82,9 @@ impl Causes {
 
     pub(crate) fn wal(&self, wal: usize) -> CauseIndex {
         self.wals[wal]
+    }
+
+    pub(crate) fn lsm(&self, lsm: usize, cause: usize) -> CauseIndex {
+        self.lsms[lsm] + cause
     }
 }

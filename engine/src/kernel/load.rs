@@ -31,6 +31,12 @@ pub(crate) enum Find {
         fetch: bool,
         operator: Option<u16>,
     },
+    /// Search of an LSM tree; `fetch` where the row lies elsewhere.
+    Lsm {
+        lsm: u16,
+        fetch: bool,
+        operator: Option<u16>,
+    },
     Scan {
         storage: Storage,
         read_ahead_pages: u32,
@@ -53,6 +59,8 @@ pub(crate) struct BoundStatement {
     pub(crate) table: u16,
     pub(crate) key: BoundKey,
     pub(crate) find: Find,
+    /// It asks for a key next to the one chosen that does not exist.
+    pub(crate) missing: bool,
 }
 
 impl<'a> Kernel<'a> {
@@ -86,12 +94,18 @@ impl<'a> Kernel<'a> {
             memory.charge(draws.iter().map(KeyDraw::memory_bytes).sum())?;
             let table_plan = plan.table(&table.name);
             let storage = table_plan.and_then(|plan| plan.storage);
+            let numbers_of = |wanted: &dyn Fn(&Spec) -> bool| -> Vec<u16> {
+                let indexes = table_plan.into_iter().flat_map(|plan| &plan.indexes);
+                indexes
+                    .filter(|block| wanted(&plan.blocks[**block].spec))
+                    .map(|block| world.numbers.of(*block))
+                    .collect()
+            };
             tables.push(TableState {
                 keys,
                 storage: storage.map(|block| world.storage(block)),
-                indexes: table_plan.map_or_else(Vec::new, |plan| {
-                    plan.indexes.iter().map(|block| world.numbers.of(*block)).collect()
-                }),
+                indexes: numbers_of(&|spec| matches!(spec, Spec::BtreeIndex(_))),
+                lsms: numbers_of(&|spec| matches!(spec, Spec::Lsm(_))),
                 record_bytes: table.record_bytes,
                 next_record: table.record_count as u32,
                 arrived: table.record_count,
@@ -111,6 +125,7 @@ impl<'a> Kernel<'a> {
             world.disks.iter().map(|disk| disk.block),
             world.pools.iter().map(|pool| pool.block),
             world.wals.iter().map(|wal| wal.block),
+            world.lsms.iter().map(|lsm| lsm.block),
         );
         let per_client = size_of::<Client>() + 16 * size_of::<super::step::Step>() + causes.list.len() * 8;
         memory.charge(u64::from(config.concurrency) * per_client as u64)?;
@@ -132,6 +147,8 @@ impl<'a> Kernel<'a> {
             wals: world.wals,
             trees: world.trees,
             heaps: world.heaps,
+            lsms: world.lsms,
+            lsm_pages: Vec::new(),
             operators: world.operators,
             clients: (0..config.concurrency).map(|_| Client::new()).collect(),
             spent_ns: vec![0; config.concurrency as usize * causes.list.len()],
@@ -227,10 +244,14 @@ fn bind(
     let changes = statement.kind != OperationType::Select;
     let storage = tables[usize::from(statement.table)].storage;
     // An index may cover what a query reads, but a change always reaches the row.
-    let search = |index: BlockIndex, fetch: bool, via: Option<BlockIndex>| Find::Search {
-        tree: world.numbers.of(index),
-        fetch: fetch || changes && storage.is_some(),
-        operator: via.map(|via| world.numbers.of(via)),
+    let search = |index: BlockIndex, fetch: bool, via: Option<BlockIndex>| {
+        let number = world.numbers.of(index);
+        let fetch = fetch || changes && storage.is_some();
+        let operator = via.map(|via| world.numbers.of(via));
+        match world.is_lsm(index) {
+            true => Find::Lsm { lsm: number, fetch, operator },
+            false => Find::Search { tree: number, fetch, operator },
+        }
     };
     let find = match statement.route {
         Route::ClusteredSearch { storage } => {
@@ -251,5 +272,12 @@ fn bind(
             BoundKey::Draw(position.unwrap_or_default() as u16)
         }
     };
-    BoundStatement { kind: statement.kind, access: statement.access, table: statement.table, key, find }
+    BoundStatement {
+        kind: statement.kind,
+        access: statement.access,
+        table: statement.table,
+        key,
+        find,
+        missing: statement.missing,
+    }
 }

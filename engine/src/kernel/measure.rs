@@ -45,6 +45,7 @@ impl Kernel<'_> {
         self.wals.iter_mut().for_each(|wal| wal.counters.mark());
         self.trees.iter_mut().for_each(|tree| tree.counters.mark());
         self.heaps.iter_mut().for_each(|heap| heap.counters.mark());
+        self.lsms.iter_mut().for_each(|lsm| lsm.counters.mark());
         self.operators.iter_mut().for_each(|operator| operator.counters.mark());
     }
 

@@ -6,7 +6,7 @@
 
 pub mod budget;
 pub(crate) mod calendar;
-mod cause;
+pub(crate) mod cause;
 mod client;
 pub(crate) mod cost;
 pub(crate) mod load;
@@ -22,6 +22,7 @@ use std::collections::VecDeque;
 use crate::blocks::buffer::Pool;
 use crate::blocks::disk::Disk;
 use crate::blocks::heap::HeapBlock;
+use crate::blocks::lsm_block::LsmBlock;
 use crate::blocks::operator::Operator;
 use crate::blocks::tree_block::TreeBlock;
 use crate::blocks::wal::Wal;
@@ -72,6 +73,7 @@ pub(crate) struct TableState {
     pub(crate) keys: KeySpace,
     pub(crate) storage: Option<Storage>,
     pub(crate) indexes: Vec<u16>,
+    pub(crate) lsms: Vec<u16>,
     pub(crate) record_bytes: u32,
     /// Number the next inserted record gets.
     pub(crate) next_record: u32,
@@ -104,6 +106,9 @@ pub(crate) struct Kernel<'a> {
     pub(crate) wals: Vec<Wal>,
     pub(crate) trees: Vec<TreeBlock>,
     pub(crate) heaps: Vec<HeapBlock>,
+    pub(crate) lsms: Vec<LsmBlock>,
+    /// Data blocks of the LSM search in progress.
+    pub(crate) lsm_pages: Vec<u32>,
     pub(crate) operators: Vec<Operator>,
     pub(crate) clients: Vec<Client>,
     /// By client, by cause: nanoseconds of the operation in progress.
@@ -195,6 +200,7 @@ impl Kernel<'_> {
     fn growing_bytes(&self) -> u64 {
         self.trees.iter().map(|tree| tree.tree.memory_bytes()).sum::<u64>()
             + self.heaps.iter().map(HeapBlock::memory_bytes).sum::<u64>()
+            + self.lsms.iter().map(LsmBlock::memory_bytes).sum::<u64>()
             + self.pools.iter().map(Pool::memory_bytes).sum::<u64>()
             + self.trace.memory_bytes()
             + self.backlog.capacity() as u64 * 8

@@ -42,13 +42,17 @@ impl Kernel<'_> {
         report
     }
 
-    /// Rows a table has now, where it keeps them; without a storage its indexes are the table.
+    /// Rows a table has now, where it keeps them; without a storage its indexes are the table. (Blind writes do not know
+    /// whether a row is new; the LSM tree that holds the rows does.)
     fn rows(&self, table: &TableState) -> u64 {
         let keys = |tree: u16| self.trees[usize::from(tree)].tree.keys();
         match table.storage {
             Some(Storage::Heap(heap)) => self.heaps[usize::from(heap)].rows(),
             Some(Storage::Tree(tree)) => keys(tree),
-            None => table.indexes.first().map_or(0, |index| keys(*index)),
+            None => match table.lsms.first() {
+                Some(lsm) => self.lsms[usize::from(*lsm)].lsm.live_keys(),
+                None => table.indexes.first().map_or(0, |index| keys(*index)),
+            },
         }
     }
 
@@ -63,6 +67,7 @@ impl Kernel<'_> {
             .iter()
             .map(|heap| u64::from(heap.pages()) * u64::from(heap.page_size_bytes))
             .chain(self.trees.iter().map(|tree| tree.pages() * u64::from(tree.page_size_bytes)))
+            .chain(self.lsms.iter().map(|lsm| lsm.lsm.sst_bytes()))
             .sum();
         let row_bytes: u64 =
             self.tables.iter().map(|table| self.rows(table) * u64::from(table.record_bytes)).sum();
@@ -199,6 +204,10 @@ impl Kernel<'_> {
         for heap in &self.heaps {
             results[heap.block].counters = heap.counters.to_map();
             results[heap.block].gauges = map(heap.gauges());
+        }
+        for lsm in &self.lsms {
+            results[lsm.block].counters = lsm.counters.to_map();
+            results[lsm.block].gauges = map(lsm.gauges());
         }
         for operator in &self.operators {
             results[operator.block].counters = operator.counters.to_map();

@@ -277,6 +277,7 @@ impl Kernel<'_> {
                 self.ready.push_back(client);
             }
             Purpose::Flush { wal } => self.log_flushed(usize::from(wal), &request),
+            Purpose::Lsm { lsm, flush } => self.lsm_chunk_done(usize::from(lsm), flush),
         }
     }
 

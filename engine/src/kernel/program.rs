@@ -25,6 +25,7 @@ pub(crate) struct Statement {
     pub(crate) table: u16,
     pub(crate) key: KeyChoice,
     pub(crate) route: Route,
+    pub(crate) missing: bool,
 }
 
 #[derive(Debug)]
@@ -80,6 +81,7 @@ impl Program {
                 table: statement.table as u16,
                 key: statement.key,
                 route,
+                missing: statement.missing,
             });
             program.add_to_group(operation.transaction.as_deref(), name, operation.weight, position);
         }

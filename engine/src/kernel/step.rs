@@ -95,6 +95,26 @@ pub(crate) enum Step {
         tree: u16,
         rank: u32,
     },
+    /// Writes a key, or its tombstone, to an LSM tree; `delayed`: it has waited its turn while writes are slowed down.
+    LsmPut {
+        lsm: u16,
+        rank: u32,
+        deleted: bool,
+        delayed: bool,
+    },
+    /// Rows of a range of an LSM tree from a rank on.
+    LsmRange {
+        statement: u16,
+        rank: u32,
+        remaining: u32,
+        resumed: bool,
+    },
+    /// Rows of an LSM tree whose blocks have been read.
+    LsmRows {
+        statement: u16,
+        rank: u32,
+        remaining: u32,
+    },
     Commit,
     End,
 }
@@ -135,6 +155,11 @@ impl Kernel<'_> {
             }
             Step::RemoveRow { table, rank, found_in } => self.remove_row(client, table, rank, found_in),
             Step::TreeRemove { tree, rank } => self.tree_remove(client, tree, rank),
+            Step::LsmPut { lsm, rank, deleted, delayed } => self.lsm_put(client, lsm, rank, deleted, delayed),
+            Step::LsmRange { statement, rank, remaining, resumed } => {
+                self.lsm_range(client, statement, rank, remaining, resumed)
+            }
+            Step::LsmRows { statement, rank, remaining } => self.lsm_rows(client, statement, rank, remaining),
             Step::Commit => self.commit(client),
             Step::End => self.end_operation(client),
         }

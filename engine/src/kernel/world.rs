@@ -7,16 +7,21 @@ use crate::blocks::bits::Bits;
 use crate::blocks::buffer::Pool;
 use crate::blocks::disk::Disk;
 use crate::blocks::heap::{self, HeapBlock};
+use crate::blocks::lsm::Lsm;
+use crate::blocks::lsm_block::LsmBlock;
 use crate::blocks::operator::Operator;
 use crate::blocks::tree::{MAX_LEVELS, Tree, TreeShape};
 use crate::blocks::tree_block::TreeBlock;
 use crate::blocks::wal::Wal;
 use crate::design::{Code, Diagnostic};
 use crate::plan::route::table_of;
-use crate::plan::{BlockIndex, HeapSpec, Plan, Spec, TreeSpec};
+use crate::plan::{BlockIndex, HeapSpec, LsmBuild, LsmSpec, Plan, Spec, TreeSpec};
 use crate::prng::Stream;
 use crate::workload::keyspace::KeySpace;
 use crate::workload::{InsertOrder, Table};
+
+/// What an index entry holds beside its key: the place of a row (a page and a slot).
+const ROW_PLACE_BYTES: u32 = 8;
 
 /// Number of each block among those of its kind.
 pub(super) struct Numbers(Vec<Option<u16>>);
@@ -40,6 +45,7 @@ pub(super) struct World<'a> {
     pub(super) wals: Vec<Wal>,
     pub(super) trees: Vec<TreeBlock>,
     pub(super) heaps: Vec<HeapBlock>,
+    pub(super) lsms: Vec<LsmBlock>,
     pub(super) operators: Vec<Operator>,
 }
 
@@ -56,8 +62,13 @@ impl<'a> World<'a> {
             wals: Vec::new(),
             trees: Vec::new(),
             heaps: Vec::new(),
+            lsms: Vec::new(),
             operators: Vec::new(),
         }
+    }
+
+    pub(super) fn is_lsm(&self, block: BlockIndex) -> bool {
+        matches!(self.plan.blocks[block].spec, Spec::Lsm(_))
     }
 
     fn reachable(&self) -> impl Iterator<Item = (BlockIndex, &'a Spec)> + use<'a> {
@@ -142,6 +153,10 @@ impl<'a> World<'a> {
                     );
                     self.add_tree(block, tree, shape, table, keys, control, memory)?
                 }
+                Spec::Lsm(spec) => {
+                    self.add_lsm(block, spec, table, keys, control, memory)?;
+                    true
+                }
                 Spec::Heap(spec) => {
                     match heap::rows_per_page(spec.page_size_bytes, table.record_bytes, spec.fill_factor) {
                         Some(rows) => {
@@ -193,6 +208,51 @@ impl<'a> World<'a> {
         let wal = spec.log.map(|log| self.numbers.of(log));
         self.trees.push(TreeBlock::new(block, tree, first_space, wal, spec.page_size_bytes));
         Ok(true)
+    }
+
+    fn add_lsm(
+        &mut self,
+        block: BlockIndex,
+        spec: &LsmSpec,
+        table: &Table,
+        keys: &KeySpace,
+        control: &Control,
+        memory: &mut Memory,
+    ) -> Result<(), SimulateError> {
+        memory.charge(Lsm::memory_for(keys.universe()))?;
+        // Beside a storage the tree is an index: it holds the place of each row.
+        let stored = self.plan.table(&table.name).is_some_and(|plan| plan.storage.is_some());
+        let value_bytes =
+            if stored { ROW_PLACE_BYTES } else { table.record_bytes.saturating_sub(table.key_bytes) };
+        let mut lsm = Lsm::new(spec.clone(), table.key_bytes, value_bytes, keys.universe());
+        let loaded = table.record_count;
+        let draws = Stream::new(self.seed, &format!("load of {}", table.name));
+        let puts = match spec.build {
+            LsmBuild::Empty => 0,
+            LsmBuild::Inserted if loaded == 0 => 0,
+            LsmBuild::Inserted => spec.load_puts.map_or(loaded, u64::from),
+        };
+        for put in 0..puts {
+            if put % LOAD_POLL == 0 {
+                control.check()?;
+                memory.verify(lsm.memory_bytes())?;
+            }
+            let record = if spec.load_puts.is_some() { draws.at(put).below(loaded) } else { put };
+            lsm.put(keys.rank_of(record as u32), false);
+            if lsm.is_full() {
+                lsm.seal_full();
+                lsm.settle();
+            }
+        }
+        lsm.flush_all();
+        let in_bits = Lsm::memory_for(keys.universe());
+        memory.charge(lsm.memory_bytes().saturating_sub(in_bits))?;
+        let space = self.spaces.len() as u16;
+        self.add_space(block, spec.pages, spec.page_size_bytes, 0, memory)?;
+        self.numbers.0[block] = Some(self.lsms.len() as u16);
+        let wal = spec.log.map(|log| self.numbers.of(log));
+        self.lsms.push(LsmBlock::new(block, lsm, space, wal, spec.clone()));
+        Ok(())
     }
 
     fn add_heap(
@@ -273,6 +333,11 @@ impl<'a> World<'a> {
                     );
                     self.trees.push(tree_block);
                 }
+            }
+            Spec::Lsm(spec) => {
+                self.numbers.0[block] = Some(self.lsms.len() as u16);
+                let lsm = Lsm::new(spec.clone(), 1, 0, keys.universe());
+                self.lsms.push(LsmBlock::new(block, lsm, 0, None, spec.clone()));
             }
             Spec::Heap(heap) => {
                 self.numbers.0[block] = Some(self.heaps.len() as u16);

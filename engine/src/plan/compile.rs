@@ -5,8 +5,8 @@ use serde_json::Value;
 
 use super::route::{self, table_of};
 use super::{
-    BlockIndex, CommitMode, DiskSpec, HeapSpec, Plan, PlanBlock, PolicyKind, PoolSpec, Spec, TreeSpec,
-    WalSpec,
+    BlockIndex, BloomKind, CommitMode, CompactionKind, DiskSpec, HeapSpec, LsmBuild, LsmSpec, Plan,
+    PlanBlock, PolicyKind, PoolSpec, Spec, TreeSpec, WalSpec,
 };
 use crate::design::catalog::{self, BlockType, ParameterDefault};
 use crate::design::{Block, Canvas, Code, Diagnostic};
@@ -60,6 +60,7 @@ impl Reader<'_> {
             },
             "btree-index" => Spec::BtreeIndex(self.tree()?),
             "clustered-storage" => Spec::Clustered(self.tree()?),
+            "lsm-tree" => Spec::Lsm(self.lsm()?),
             "heap-storage" => Spec::Heap(HeapSpec {
                 table: self.text("table")?,
                 page_size_bytes: self.integer("page_size")?,
@@ -97,6 +98,50 @@ impl Reader<'_> {
             bulk_build: self.text("build")? == "bulk",
             rightmost_split: self.text("split_rule")? == "rightmost",
             merge_threshold: self.number("merge_threshold")?,
+            pages: self.target("pages")?,
+            log: self.target("log"),
+        })
+    }
+
+    fn lsm(&self) -> Option<LsmSpec> {
+        let trigger = self.integer("level0_trigger_files")?;
+        // One more file than the trigger always gives a compaction something to do, so writers cannot wait for ever.
+        let slowdown = self.integer("slowdown_files")?.max(trigger);
+        let compaction = match self.text("compaction")?.as_str() {
+            "universal" => CompactionKind::Universal,
+            "leveldb" => CompactionKind::LevelDb,
+            _ => CompactionKind::Leveled,
+        };
+        Some(LsmSpec {
+            // Empty until `inherit_tables` has seen the whole plan.
+            table: self.text("table").unwrap_or_default(),
+            page_size_bytes: self.integer("page_size")?,
+            compaction,
+            write_buffer_bytes: u64::from(self.integer("write_buffer_bytes")?),
+            max_memtables: self.integer("max_memtables")?,
+            target_file_bytes: u64::from(self.integer("target_file_bytes")?),
+            level_base_bytes: u64::from(self.integer("level_base_bytes")?),
+            size_ratio: self.number("size_ratio")?,
+            levels: self.integer("levels")?,
+            dynamic_level_bytes: self.boolean("dynamic_level_bytes")?,
+            level0_trigger_files: trigger,
+            slowdown_files: slowdown,
+            stop_files: self.integer("stop_files")?.max(slowdown).max(trigger + 1),
+            delayed_write_mb_s: self.number("delayed_write_mb_s")?,
+            universal_size_ratio_percent: self.integer("universal_size_ratio_percent")?,
+            max_size_amplification_percent: self.integer("max_size_amplification_percent")?,
+            bloom: match self.text("bloom")?.as_str() {
+                "none" => BloomKind::None,
+                "monkey" => BloomKind::Monkey,
+                _ => BloomKind::Uniform,
+            },
+            bloom_bits: self.number("bloom_bits")?,
+            settled: self.text("background")? == "settled",
+            build: match self.text("build")?.as_str() {
+                "empty" => LsmBuild::Empty,
+                _ => LsmBuild::Inserted,
+            },
+            load_puts: self.integer("load_puts"),
             pages: self.target("pages")?,
             log: self.target("log"),
         })
@@ -185,7 +230,7 @@ impl Reader<'_> {
 fn inherit_tables(canvas: &Canvas, blocks: &mut [PlanBlock]) {
     for index in 0..blocks.len() {
         let stated = canvas.blocks[index].parameters.contains_key("table");
-        if stated || !matches!(blocks[index].spec, Spec::BtreeIndex(_)) {
+        if stated || !matches!(blocks[index].spec, Spec::BtreeIndex(_) | Spec::Lsm(_)) {
             continue;
         }
         let inherited = blocks
@@ -198,8 +243,10 @@ fn inherit_tables(canvas: &Canvas, blocks: &mut [PlanBlock]) {
             })
             .unwrap_or("main")
             .to_owned();
-        if let Spec::BtreeIndex(tree) = &mut blocks[index].spec {
-            tree.table = inherited;
+        match &mut blocks[index].spec {
+            Spec::BtreeIndex(tree) => tree.table = inherited,
+            Spec::Lsm(lsm) => lsm.table = inherited,
+            _ => {}
         }
     }
 }
@@ -260,6 +307,7 @@ fn check_page_sizes(blocks: &[PlanBlock], found: &mut Vec<Diagnostic>) {
     let page_size = |spec: &Spec| match spec {
         Spec::Heap(heap) => Some((heap.pages, heap.page_size_bytes)),
         Spec::Clustered(tree) | Spec::BtreeIndex(tree) => Some((tree.pages, tree.page_size_bytes)),
+        Spec::Lsm(lsm) => Some((lsm.pages, lsm.page_size_bytes)),
         _ => None,
     };
     for (index, block) in blocks.iter().enumerate() {

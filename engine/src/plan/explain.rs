@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use super::{BlockIndex, CommitMode, Plan, PolicyKind, Route, Spec, TreeSpec};
+use super::{
+    BlockIndex, BloomKind, CommitMode, CompactionKind, LsmBuild, Plan, PolicyKind, Route, Spec, TreeSpec,
+};
 use crate::units::ns_to_ms;
 
 impl fmt::Display for Plan {
@@ -86,6 +88,53 @@ impl Plan {
             }
             Spec::BtreeIndex(index) => tree(index),
             Spec::Clustered(storage) => tree(storage),
+            Spec::Lsm(lsm) => vec![
+                format!(
+                    "table {}, blocks of {} bytes, {} compaction, {}",
+                    lsm.table,
+                    lsm.page_size_bytes,
+                    match lsm.compaction {
+                        CompactionKind::Leveled if lsm.dynamic_level_bytes => "leveled (dynamic level bytes)",
+                        CompactionKind::Leveled => "leveled",
+                        CompactionKind::Universal => "universal",
+                        CompactionKind::LevelDb => "LevelDB's",
+                    },
+                    match lsm.build {
+                        LsmBuild::Inserted => "built by puts",
+                        LsmBuild::Empty => "empty at first",
+                    }
+                ),
+                format!(
+                    "{} memtables of {} bytes, files of {} bytes, level 1 of {} bytes, size ratio {}, {} levels",
+                    lsm.max_memtables,
+                    lsm.write_buffer_bytes,
+                    lsm.target_file_bytes,
+                    lsm.level_base_bytes,
+                    lsm.size_ratio,
+                    lsm.levels
+                ),
+                format!(
+                    "level 0: compaction at {} files, slowdown at {}, stop at {}; {}",
+                    lsm.level0_trigger_files,
+                    lsm.slowdown_files,
+                    lsm.stop_files,
+                    if lsm.settled {
+                        "writers wait for the background"
+                    } else {
+                        "compacts in the background"
+                    }
+                ),
+                format!(
+                    "{}, pages → {}, {}",
+                    match lsm.bloom {
+                        BloomKind::None => "no filters".to_owned(),
+                        BloomKind::Uniform => format!("{} filter bits a key", lsm.bloom_bits),
+                        BloomKind::Monkey => format!("{} filter bits a key, Monkey", lsm.bloom_bits),
+                    },
+                    self.id(lsm.pages),
+                    log(lsm.log)
+                ),
+            ],
             Spec::Heap(heap) => vec![
                 format!(
                     "table {}, pages of {} bytes, fill factor {}",

@@ -34,6 +34,7 @@ pub(crate) enum Spec {
     IndexScan { index: BlockIndex, table: Option<BlockIndex> },
     SeqScan { table: BlockIndex, read_ahead_pages: u32 },
     BtreeIndex(TreeSpec),
+    Lsm(LsmSpec),
     Heap(HeapSpec),
     Clustered(TreeSpec),
     BufferPool(PoolSpec),
@@ -49,6 +50,64 @@ pub(crate) struct TreeSpec {
     pub(crate) bulk_build: bool,
     pub(crate) rightmost_split: bool,
     pub(crate) merge_threshold: f64,
+    pub(crate) pages: BlockIndex,
+    pub(crate) log: Option<BlockIndex>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CompactionKind {
+    Leveled,
+    Universal,
+    LevelDb,
+}
+
+/// Whose memtables and table files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LsmFormat {
+    RocksDb,
+    LevelDb,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BloomKind {
+    None,
+    Uniform,
+    Monkey,
+}
+
+/// How the loaded rows came into a tree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LsmBuild {
+    Inserted,
+    Empty,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct LsmSpec {
+    pub(crate) table: String,
+    pub(crate) page_size_bytes: u32,
+    pub(crate) compaction: CompactionKind,
+    pub(crate) write_buffer_bytes: u64,
+    pub(crate) max_memtables: u32,
+    pub(crate) target_file_bytes: u64,
+    pub(crate) level_base_bytes: u64,
+    pub(crate) size_ratio: f64,
+    /// Level 0 included.
+    pub(crate) levels: u32,
+    pub(crate) dynamic_level_bytes: bool,
+    pub(crate) level0_trigger_files: u32,
+    pub(crate) slowdown_files: u32,
+    pub(crate) stop_files: u32,
+    pub(crate) delayed_write_mb_s: f64,
+    pub(crate) universal_size_ratio_percent: u32,
+    pub(crate) max_size_amplification_percent: u32,
+    pub(crate) bloom: BloomKind,
+    pub(crate) bloom_bits: f64,
+    /// Writers wait until every flush and compaction is done.
+    pub(crate) settled: bool,
+    pub(crate) build: LsmBuild,
+    /// Puts of the load, of uniformly drawn keys; absent: one for each row.
+    pub(crate) load_puts: Option<u32>,
     pub(crate) pages: BlockIndex,
     pub(crate) log: Option<BlockIndex>,
 }

@@ -44,7 +44,7 @@ pub(crate) fn table_plan(name: &str, blocks: &[PlanBlock], client_out: &[BlockIn
     let all = 0..blocks.len();
     let storage = all.clone().filter(on_table).find(|block| is_storage(&blocks[*block].spec));
     let indexes: Vec<BlockIndex> =
-        all.filter(on_table).filter(|block| matches!(blocks[*block].spec, Spec::BtreeIndex(_))).collect();
+        all.filter(on_table).filter(|block| is_index(&blocks[*block].spec)).collect();
 
     let mut client_out = client_out.to_vec();
     client_out.sort_unstable();
@@ -57,8 +57,7 @@ pub(crate) fn table_plan(name: &str, blocks: &[PlanBlock], client_out: &[BlockIn
         Spec::IndexScan { index, table } if on_table(&index) => Some(Route::IndexScan { via, index, table }),
         _ => None,
     });
-    let index_search = connected(&|spec| matches!(spec, Spec::BtreeIndex(_)))
-        .map(|index| Route::IndexSearch { index, table: storage });
+    let index_search = connected(&is_index).map(|index| Route::IndexSearch { index, table: storage });
     let seq_scan = client_out.iter().find_map(|&via| match blocks[via].spec {
         Spec::SeqScan { table, read_ahead_pages } if on_table(&table) => {
             Some(Route::FullScan { via: Some(via), storage: table, read_ahead_pages })
@@ -79,10 +78,15 @@ pub(crate) fn table_of(spec: &Spec) -> Option<&str> {
     match spec {
         Spec::Heap(heap) => Some(&heap.table),
         Spec::Clustered(tree) | Spec::BtreeIndex(tree) => Some(&tree.table),
+        Spec::Lsm(lsm) => Some(&lsm.table),
         _ => None,
     }
 }
 
 fn is_storage(spec: &Spec) -> bool {
     matches!(spec, Spec::Heap(_) | Spec::Clustered(_))
+}
+
+fn is_index(spec: &Spec) -> bool {
+    matches!(spec, Spec::BtreeIndex(_) | Spec::Lsm(_))
 }

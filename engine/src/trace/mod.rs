@@ -46,6 +46,11 @@ impl Trace {
         }
     }
 
+    /// Whether what happens in the background is told.
+    pub(crate) fn is_on(&self) -> bool {
+        self.level != TraceLevel::None
+    }
+
     /// An event of a traced operation. The payload is built only if the event is kept.
     pub(crate) fn emit(
         &mut self,

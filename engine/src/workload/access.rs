@@ -6,6 +6,7 @@
 //! | `table` | a table of the workload |
 //! | `rows` | rows of a range: a number, or `{"min": 1, "max": 100}` for a uniform draw |
 //! | `key` | a distribution of the config for this operation alone, or `previous`: the key of the operation before it in its transaction |
+//! | `missing` | true: a point SELECT through an index asks for a key next to the chosen one that does not exist |
 //! | `key_column` | the key's name in the template |
 //! | `name` | the operation's name in the report |
 
@@ -20,7 +21,7 @@ use crate::design::{Code, Diagnostic};
 
 /// Most rows a stated range may have.
 const MAX_RANGE_ROWS: u64 = 1_000_000;
-const PARAMETERS: [&str; 6] = ["access", "table", "rows", "key", "key_column", "name"];
+const PARAMETERS: [&str; 7] = ["access", "table", "rows", "key", "missing", "key_column", "name"];
 
 /// One statement of a workload, understood.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,6 +30,8 @@ pub(crate) struct Statement {
     pub(crate) table: usize,
     pub(crate) access: Access,
     pub(crate) key: KeyChoice,
+    /// A key next to the chosen one that does not exist.
+    pub(crate) missing: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,7 +75,16 @@ pub(crate) fn statement(
         ));
         return None;
     }
-    Some(Statement { kind: operation.kind, table, access, key })
+    let missing = stated.missing.unwrap_or_default();
+    if missing && (operation.kind != OperationType::Select || access != Access::Point) {
+        found.push(operation_error(
+            Code::OperationMismatch,
+            child(&child(&path, "parameters"), "missing"),
+            "only a SELECT of one key can ask for a missing one".to_owned(),
+        ));
+        return None;
+    }
+    Some(Statement { kind: operation.kind, table, access, key, missing })
 }
 
 /// The name of an operation in the report: stated, or its kind and access.
@@ -98,6 +110,7 @@ struct Stated {
     table: Option<String>,
     rows: Option<(u64, u64)>,
     key: Option<KeyChoice>,
+    missing: Option<bool>,
     key_column: Option<String>,
 }
 
@@ -130,10 +143,18 @@ impl Stated {
             table: fields.optional_text("table", found).map(str::to_owned),
             rows: fields.optional("rows").and_then(|value| read_rows(value, &path, found)),
             key: fields.optional_choice("key", &keys, found),
+            missing: fields.optional("missing").and_then(|value| read_flag(value, &path, found)),
             key_column: fields.optional_text("key_column", found).map(str::to_owned),
         };
         (found.len() == before).then_some(stated)
     }
+}
+
+fn read_flag(value: &Value, path: &[String], found: &mut Vec<Diagnostic>) -> Option<bool> {
+    if !value.is_boolean() {
+        found.push(wrong_parameter(child(path, "missing"), "\"missing\" must be true or false".to_owned()));
+    }
+    value.as_bool()
 }
 
 fn read_rows(value: &Value, path: &[String], found: &mut Vec<Diagnostic>) -> Option<(u64, u64)> {

@@ -1,0 +1,68 @@
+//! A table file: a sorted run of ranks on one level.
+
+use super::encoding::Layout;
+
+#[derive(Debug, Clone)]
+pub(crate) struct SstFile {
+    /// Rises with every file written.
+    pub(crate) id: u32,
+    /// Its data blocks are pages from here on. Numbers are never used twice, as a block cache's keys are not.
+    pub(crate) first_page: u32,
+    /// At least one, ascending.
+    pub(crate) ranks: Vec<u32>,
+    /// Those of them that are tombstones, ascending.
+    pub(crate) deleted: Vec<u32>,
+    pub(crate) bytes: u64,
+    pub(crate) layout: Layout,
+    /// False-positive probability of its filter; 1 without one.
+    pub(crate) false_positive: f64,
+}
+
+impl SstFile {
+    pub(crate) fn smallest(&self) -> u32 {
+        self.ranks[0]
+    }
+
+    pub(crate) fn largest(&self) -> u32 {
+        self.ranks[self.ranks.len() - 1]
+    }
+
+    pub(crate) fn overlaps(&self, smallest: u32, largest: u32) -> bool {
+        self.smallest() <= largest && smallest <= self.largest()
+    }
+
+    /// Position of the first entry that is not below `rank`.
+    pub(crate) fn position(&self, rank: u32) -> usize {
+        self.ranks.partition_point(|other| *other < rank)
+    }
+
+    /// Page of the entry at a position; that of the last entry beyond it.
+    pub(crate) fn page_of(&self, position: usize) -> u32 {
+        let position = position.min(self.ranks.len() - 1) as u32;
+        self.first_page + position / self.layout.entries_per_block
+    }
+}
+
+/// Level 0 from the newest file to the oldest; the others in key order, without overlap.
+pub(crate) type Levels = Vec<Vec<SstFile>>;
+
+pub(crate) fn bytes(files: &[SstFile]) -> u64 {
+    files.iter().map(|file| file.bytes).sum()
+}
+
+/// Positions of the files of a level (1 or deeper) that overlap a range.
+pub(crate) fn overlapping(files: &[SstFile], smallest: u32, largest: u32) -> std::ops::Range<usize> {
+    let from = files.partition_point(|file| file.largest() < smallest);
+    let to = files.partition_point(|file| file.smallest() <= largest);
+    from..to.max(from)
+}
+
+/// The first level below `level` with files in a range: the grandparents of what is written to `level`.
+pub(crate) fn grandparents(levels: &Levels, level: usize, smallest: u32, largest: u32) -> &[SstFile] {
+    levels
+        .iter()
+        .skip(level + 1)
+        .map(|files| &files[overlapping(files, smallest, largest)])
+        .find(|files| !files.is_empty())
+        .unwrap_or(&[])
+}

@@ -1,0 +1,160 @@
+//! Merging sorted runs, and where the output is cut into files.
+
+use super::encoding::Layout;
+use super::file::SstFile;
+
+/// Merges runs, the newest first, to (keys, those of them that are tombstones). A key's newest entry stays.
+pub(crate) fn merge(runs: &[(Vec<u32>, Vec<u32>)]) -> (Vec<u32>, Vec<u32>) {
+    if runs.iter().all(|(_, deleted)| deleted.is_empty()) {
+        let mut merged = Vec::new();
+        for (ranks, _) in runs {
+            merged = merge_two(&merged, ranks);
+        }
+        return (merged, Vec::new());
+    }
+    // Key, age, tombstone in one number each: sorted, the newest entry of a key comes first.
+    let mut entries: Vec<u64> = Vec::new();
+    for (age, (ranks, deleted)) in runs.iter().enumerate() {
+        let mut next = 0;
+        entries.extend(ranks.iter().map(|rank| {
+            let gone = deleted.get(next) == Some(rank);
+            next += usize::from(gone);
+            u64::from(*rank) << 32 | (age as u64) << 1 | u64::from(gone)
+        }));
+    }
+    entries.sort_unstable();
+    entries.dedup_by_key(|entry| *entry >> 32);
+    let ranks = entries.iter().map(|entry| (entry >> 32) as u32).collect();
+    let deleted = entries.iter().filter(|entry| *entry & 1 == 1).map(|entry| (entry >> 32) as u32).collect();
+    (ranks, deleted)
+}
+
+fn merge_two(a: &[u32], b: &[u32]) -> Vec<u32> {
+    let mut merged = vec![0; a.len() + b.len()];
+    let (mut i, mut j, mut n) = (0, 0, 0);
+    // Without branches on the data: random keys would mispredict every second one.
+    while i < a.len() && j < b.len() {
+        let (x, y) = (a[i], b[j]);
+        merged[n] = x.min(y);
+        i += usize::from(x <= y);
+        j += usize::from(y <= x);
+        n += 1;
+    }
+    for rest in [&a[i..], &b[j..]] {
+        merged[n..n + rest.len()].copy_from_slice(rest);
+        n += rest.len();
+    }
+    merged.truncate(n);
+    merged
+}
+
+/// When an output file ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cut {
+    /// Everything in one file (RocksDB's universal compaction into level 0).
+    Never,
+    /// At a size.
+    Size { bytes: u64 },
+    /// RocksDB's leveled compaction: at most `max_bytes`, earlier at a boundary of the grandparents where that saves later work.
+    Grandparents { target_bytes: u64, max_bytes: u64, overlap_bytes: u64 },
+    /// LevelDB: at a size, or after so many bytes of grandparents.
+    LevelDb { bytes: u64, overlap_bytes: u64 },
+}
+
+/// Where the output files end, as positions in the merged keys. A file's size is seen in full blocks.
+pub(crate) fn cut(ranks: &[u32], layout: &Layout, rule: Cut, grandparents: &[SstFile]) -> Vec<usize> {
+    let max_bytes = match rule {
+        Cut::Never => u64::MAX,
+        Cut::Size { bytes } | Cut::LevelDb { bytes, .. } => bytes,
+        Cut::Grandparents { max_bytes, .. } => max_bytes,
+    };
+    let entries_per_block = layout.entries_per_block as usize;
+    let max_entries = match rule {
+        Cut::Never => usize::MAX,
+        _ => max_bytes.div_ceil(layout.full_block_bytes).max(1) as usize * entries_per_block,
+    };
+    // Keys at which a grandparent begins, or at which one has ended.
+    let boundaries: Vec<(usize, usize, bool)> = grandparents
+        .iter()
+        .enumerate()
+        .flat_map(|(number, file)| {
+            let enters = ranks.partition_point(|rank| *rank < file.smallest());
+            let leaves = ranks.partition_point(|rank| *rank <= file.largest());
+            [(enters, number, true), (leaves, number, false)]
+        })
+        .collect();
+    let mut ends = Vec::new();
+    let (mut start, mut next) = (0usize, 0);
+    let (mut overlapped, mut switched) = (0, 0);
+    let mut inside: Option<usize> = None;
+    loop {
+        let boundary = boundaries.get(next).map_or(usize::MAX, |boundary| boundary.0);
+        let place = boundary.min(start.saturating_add(max_entries));
+        if place >= ranks.len() {
+            break;
+        }
+        let (before, mut crossed) = (overlapped, 0);
+        while let Some(&(at, number, enters)) = boundaries.get(next).filter(|boundary| boundary.0 == place) {
+            inside = enters.then_some(number);
+            if at > 0 {
+                crossed += 1;
+                let counts = enters != matches!(rule, Cut::LevelDb { .. });
+                overlapped += if counts { grandparents[number].bytes } else { 0 };
+            }
+            next += 1;
+        }
+        switched += crossed;
+        let here = inside.map_or(0, |number| grandparents[number].bytes);
+        let size = ((place - start) / entries_per_block) as u64 * layout.full_block_bytes;
+        let ends_here = place - start >= max_entries
+            || match rule {
+                Cut::LevelDb { overlap_bytes, .. } => overlapped > overlap_bytes,
+                Cut::Grandparents { target_bytes, overlap_bytes, .. } if crossed > 0 => {
+                    let skippable = if inside.is_none() { 2 } else { 3 };
+                    overlapped + size > overlap_bytes
+                        || crossed >= skippable && overlapped - before > target_bytes / 8
+                        || size >= target_bytes.div_ceil(100) * (50 + (switched * 5).min(40))
+                }
+                _ => false,
+            };
+        if place == 0 {
+            // The first key only tells in which grandparent the output begins.
+            overlapped = if matches!(rule, Cut::LevelDb { .. }) { 0 } else { here };
+            switched = 0;
+        } else if ends_here {
+            ends.push(place);
+            start = place;
+            switched = 0;
+            overlapped = if matches!(rule, Cut::LevelDb { .. }) { 0 } else { here };
+        }
+    }
+    ends.push(ranks.len());
+    ends
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    proptest! {
+        #[test]
+        fn the_newest_entry_of_each_key_survives(
+            runs in proptest::collection::vec(proptest::collection::btree_map(0u32..40, proptest::bool::weighted(0.2), 0..30), 1..6),
+        ) {
+            let mut newest = BTreeMap::new();
+            for run in runs.iter().rev() {
+                newest.extend(run.iter().map(|(rank, gone)| (*rank, *gone)));
+            }
+            let sorted: Vec<(Vec<u32>, Vec<u32>)> = runs
+                .iter()
+                .map(|run| (run.keys().copied().collect(), run.iter().filter(|(_, gone)| **gone).map(|(rank, _)| *rank).collect()))
+                .collect();
+            let (ranks, deleted) = merge(&sorted);
+            prop_assert_eq!(ranks, newest.keys().copied().collect::<Vec<_>>());
+            let gone: Vec<u32> = newest.iter().filter(|(_, gone)| **gone).map(|(rank, _)| *rank).collect();
+            prop_assert_eq!(deleted, gone);
+        }
+    }
+}
