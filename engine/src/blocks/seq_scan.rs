@@ -139,7 +139,7 @@ impl Kernel<'_> {
             }
             Source::Pool(pool) => {
                 let absent = self.pools[usize::from(pool)].peek(space, page) == Lookup::Absent;
-                if !absent || self.pools[usize::from(pool)].next_take_waits() {
+                if !absent || self.pools[usize::from(pool)].next_take_waits(space, page) {
                     // Someone else is reading it, or a dirty page has to go first: one page, the usual way.
                     self.push(client, again(1));
                     self.push(client, Step::Page { space, page, write });
@@ -153,7 +153,7 @@ impl Kernel<'_> {
                     self.runs.len() as u32 - 1
                 });
                 let mut pages = 0;
-                while pages < wanted && !self.pools[usize::from(pool)].next_take_waits() {
+                while pages < wanted && !self.pools[usize::from(pool)].next_take_waits(space, page + pages) {
                     let Some((frame, _)) = self.take_frame(client, pool, space, page + pages, write) else {
                         break;
                     };

@@ -17,7 +17,7 @@ impl Kernel<'_> {
     #[inline]
     pub(crate) fn hit(&mut self, client: u32, space: u16, page: u32, write: bool) -> bool {
         let Source::Pool(pool) = self.spaces[usize::from(space)].source else { return false };
-        if !self.pools[usize::from(pool)].hit(space, page, write) {
+        if !self.pools[usize::from(pool)].hit(space, page, write, self.now_ns) {
             return false;
         }
         self.cpu_ns += cost::PAGE_VISIT_NS;
@@ -128,7 +128,7 @@ impl Kernel<'_> {
             // The number belonged to a page that was merged away, and its frame is still here.
             return self.page(client, space, page, true);
         }
-        let waits = self.pools[usize::from(pool)].next_take_waits();
+        let waits = self.pools[usize::from(pool)].next_take_waits(space, page);
         if waits && self.cpu_ns > 0 {
             self.push(client, Step::NewPage { space, page });
             return Flow::Yield;
@@ -304,7 +304,7 @@ impl Kernel<'_> {
     /// A frame holds its page now: those who waited for the page, and one who waited for a frame, go on.
     pub(crate) fn arrived(&mut self, pool: u16, frame: u32) {
         let number = usize::from(pool);
-        self.pools[number].arrived(frame);
+        self.pools[number].arrived(frame, self.now_ns);
         let mut released = std::mem::take(&mut self.released);
         self.pools[number].release_page_waiters(frame, &mut released);
         for client in released.drain(..) {

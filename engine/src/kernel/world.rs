@@ -91,7 +91,16 @@ impl<'a> World<'a> {
                     self.numbers.0[block] = Some(self.pools.len() as u16);
                     memory.charge(Pool::memory_for(pool.capacity_pages, pool.policy, self.clients))?;
                     let disk = self.numbers.of(pool.device);
-                    self.pools.push(Pool::new(block, disk, pool.capacity_pages, pool.policy, self.clients));
+                    let stream =
+                        Stream::new(self.seed, &format!("evictions of {}", self.plan.blocks[block].id));
+                    self.pools.push(Pool::new(
+                        block,
+                        disk,
+                        pool.capacity_pages,
+                        pool.policy,
+                        self.clients,
+                        stream,
+                    ));
                 }
                 Spec::Wal(wal) => {
                     self.numbers.0[block] = Some(self.wals.len() as u16);

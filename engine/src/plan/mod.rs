@@ -65,6 +65,25 @@ pub(crate) struct HeapSpec {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PolicyKind {
     Lru,
+    MidpointLru {
+        old_blocks_time_ns: u64,
+    },
+    Fifo,
+    Random,
+    Clock,
+    Gclock,
+    Lfu,
+    TwoQ,
+    Arc,
+    /// K is 2.
+    LruK {
+        /// Whether evicted pages are remembered.
+        history: bool,
+    },
+    Slru,
+    Sieve,
+    S3Fifo,
+    WTinyLfu,
 }
 
 #[derive(Debug, Clone, PartialEq)]
