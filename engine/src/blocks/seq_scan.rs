@@ -94,7 +94,15 @@ impl Kernel<'_> {
         let row_bytes = u64::from(self.tables[usize::from(statement.table)].record_bytes);
         let bytes = u64::from(page.rows) * row_bytes;
         let (block, wal) = match storage {
-            Storage::Heap(heap) => (self.heaps[usize::from(heap)].block, self.heaps[usize::from(heap)].wal),
+            Storage::Heap(heap) => {
+                let heap = &mut self.heaps[usize::from(heap)];
+                if let (true, Source::Pool(pool)) =
+                    (heap.take_hint(page.page), self.spaces[usize::from(page.space)].source)
+                {
+                    self.pools[usize::from(pool)].change(page.space, page.page);
+                }
+                (heap.block, heap.wal)
+            }
             Storage::Tree(tree) => (self.trees[usize::from(tree)].block, self.trees[usize::from(tree)].wal),
         };
         if write {
@@ -161,6 +169,7 @@ impl Kernel<'_> {
                     pages += 1;
                 }
                 self.pools[usize::from(pool)].counters.add(MISSES, u64::from(pages));
+                self.spaces[usize::from(space)].misses += u64::from(pages);
                 self.push(client, again(pages));
                 self.clients[client as usize].waiting_since_ns = self.now_ns;
                 let disk = self.pools[usize::from(pool)].disk;

@@ -362,6 +362,22 @@ const BLOCK_TYPES: &[BlockType] = &[
                 default: ParameterDefault::Number(1.0),
                 description: "How full inserts leave a page (PostgreSQL's default is 1).",
             },
+            Parameter {
+                name: "hint_bits",
+                kind: ParameterKind::Boolean,
+                unit: None,
+                default: ParameterDefault::Boolean(false),
+                description: "Whether the first visit of a page after a committed update changes the page, because it notes on the \
+                              rows that the change committed, as PostgreSQL does.",
+            },
+            Parameter {
+                name: "page_requests_per_update",
+                kind: ParameterKind::Integer { min: 1, max: 16 },
+                unit: Some("requests"),
+                default: ParameterDefault::Integer(1),
+                description: "Requests of the row's page in one update; the page stays pinned, so all but the first are hits that an \
+                              eviction policy does not see (PostgreSQL: 3).",
+            },
         ],
         events: &[
             "page_read",

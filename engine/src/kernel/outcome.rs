@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::budget::Options;
-use super::{Kernel, Totals};
+use super::{Kernel, Source, Totals};
 use crate::VERSION;
 use crate::blocks::buffer::{self, HITS, MISSES};
 use crate::blocks::disk::{BUSY_NS, BYTES_READ, BYTES_WRITTEN, PAGES_READ, PAGES_WRITTEN, QUEUED_NS};
@@ -188,6 +188,15 @@ impl Kernel<'_> {
         for heap in &self.heaps {
             results[heap.block].counters = heap.counters.to_map();
             results[heap.block].gauges = map(heap.gauges());
+        }
+        for space in self.spaces.iter().filter(|space| matches!(space.source, Source::Pool(_))) {
+            let (hits, misses) = space.marked;
+            let counters = &mut results[space.block].counters;
+            for (name, requests) in [("pool_hits", space.hits - hits), ("pool_misses", space.misses - misses)]
+            {
+                let before = counters.get(name).and_then(Value::as_u64).unwrap_or_default();
+                counters.insert(name.to_owned(), json!(before + requests));
+            }
         }
         for operator in &self.operators {
             results[operator.block].counters = operator.counters.to_map();

@@ -64,6 +64,8 @@ impl Reader<'_> {
                 table: self.text("table")?,
                 page_size_bytes: self.integer("page_size")?,
                 fill_factor: self.number("fill_factor")?,
+                hint_bits: self.boolean("hint_bits")?,
+                page_requests_per_update: self.integer("page_requests_per_update")?,
                 pages: self.target("pages")?,
                 log: self.target("log"),
             }),

@@ -47,6 +47,7 @@ impl Plan {
                 format!("{}: search {}, {}", self.id(via), self.id(index), fetch(table))
             }
             Route::IndexSearch { index, table } => format!("search {}, {}", self.id(index), fetch(table)),
+            Route::RowId { storage } => format!("the row's page of {}", self.id(storage)),
             Route::FullScan { via, storage, read_ahead_pages } => {
                 let via = via.map_or_else(String::new, |via| format!("{}: ", self.id(via)));
                 format!("{via}read all of {}, {read_ahead_pages} page(s) a request", self.id(storage))

@@ -58,6 +58,8 @@ pub(crate) struct HeapSpec {
     pub(crate) table: String,
     pub(crate) page_size_bytes: u32,
     pub(crate) fill_factor: f64,
+    pub(crate) hint_bits: bool,
+    pub(crate) page_requests_per_update: u32,
     pub(crate) pages: BlockIndex,
     pub(crate) log: Option<BlockIndex>,
 }

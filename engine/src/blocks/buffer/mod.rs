@@ -161,6 +161,16 @@ impl Pool {
         true
     }
 
+    /// Changes a page that was just visited, if it is still here.
+    pub(crate) fn change(&mut self, space: u16, page: u32) {
+        let entry = self.tables[usize::from(space)].get(page as usize).copied().unwrap_or(0);
+        let frame = entry.checked_sub(1).map(|frame| &mut self.frames[frame as usize]);
+        if let Some(frame) = frame.filter(|frame| !frame.dirty) {
+            frame.dirty = true;
+            self.dirty_pages += 1;
+        }
+    }
+
     /// What is known about a page, without using it.
     pub(crate) fn peek(&self, space: u16, page: u32) -> Lookup {
         match self.tables[usize::from(space)].get(page as usize) {
