@@ -1,42 +1,33 @@
-//! How often pages were used lately, about: a count-min sketch with conservative update whose counts are halved from time to time.
+//! How often pages were used lately, about: a counting Bloom filter with minimal increment (Einziger, Friedman, Manes), sized for
+//! one false count in a thousand at as many pages as there are frames.
 
 use super::PageId;
 use crate::prng::mix;
 
-const ROWS: usize = 4;
-const MAX_COUNT: u8 = 15;
-/// Uses between two halvings, for each frame.
-const PERIOD: u64 = 10;
+/// A filter with an error rate of e takes -log2(e) hashes and -ln(e)/ln(2)^2 counters an entry: 10 and 14.4 for 0.001.
+const HASHES: usize = 10;
+const COUNTERS_PER_TEN_FRAMES: u64 = 144;
 
 #[derive(Debug, Clone)]
 pub(super) struct Sketch {
     counts: Vec<u8>,
-    /// Counters of one row, less one: a power of two.
-    mask: u64,
-    added: u64,
-    period: u64,
 }
 
 impl Sketch {
-    /// Bytes a frame at most: four rows of four to eight counters.
-    pub(super) const BYTES: u64 = 32;
+    /// Bytes a frame, rounded up.
+    pub(super) const BYTES: u64 = 15;
 
-    pub(super) fn new(capacity: u32) -> Self {
-        let width = (u64::from(capacity) * 4).next_power_of_two();
-        Self {
-            counts: vec![0; width as usize * ROWS],
-            mask: width - 1,
-            added: 0,
-            period: u64::from(capacity) * PERIOD,
-        }
+    pub(super) fn new(frames: u32) -> Self {
+        let counters = u64::from(frames) * COUNTERS_PER_TEN_FRAMES / 10 + 1;
+        Self { counts: vec![0; counters as usize] }
     }
 
-    fn places(&self, page: PageId) -> [usize; ROWS] {
+    fn places(&self, page: PageId) -> [usize; HASHES] {
         let first = mix(u64::from(page.space) << 32 | u64::from(page.page));
         let step = mix(first) | 1;
-        std::array::from_fn(|row| {
-            let column = first.wrapping_add(step.wrapping_mul(row as u64)) & self.mask;
-            (column as usize) * ROWS + row
+        std::array::from_fn(|hash| {
+            let value = first.wrapping_add(step.wrapping_mul(hash as u64));
+            ((u128::from(value) * self.counts.len() as u128) >> 64) as usize
         })
     }
 
@@ -46,16 +37,15 @@ impl Sketch {
 
     pub(super) fn add(&mut self, page: PageId) {
         let places = self.places(page);
-        let count = self.count(page);
-        if count < MAX_COUNT {
-            for place in places {
-                self.counts[place] = self.counts[place].max(count + 1);
-            }
+        let count = places.into_iter().map(|place| self.counts[place]).min().unwrap_or(0);
+        let raised = count.saturating_add(1);
+        for place in places {
+            self.counts[place] = self.counts[place].max(raised);
         }
-        self.added += 1;
-        if self.added >= self.period {
-            self.counts.iter_mut().for_each(|count| *count /= 2);
-            self.added = 0;
-        }
+    }
+
+    /// Halves every count, so that what was popular once is forgotten.
+    pub(super) fn age(&mut self) {
+        self.counts.iter_mut().for_each(|count| *count /= 2);
     }
 }

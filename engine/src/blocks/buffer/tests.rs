@@ -381,6 +381,7 @@ struct TinyLfuModel {
     protected: Vec<u32>,
     capacity: usize,
     sketch: sketch::Sketch,
+    uses: usize,
 }
 
 fn id(page: u32) -> PageId {
@@ -389,17 +390,22 @@ fn id(page: u32) -> PageId {
 
 impl Model for TinyLfuModel {
     fn used(&mut self, page: u32, _: u64) {
-        self.sketch.add(id(page));
         if take_out(&mut self.window, page) {
             self.window.push(page);
             return;
         }
+        self.sketch.add(id(page));
         let _ = take_out(&mut self.probation, page) || take_out(&mut self.protected, page);
         self.protected.push(page);
         let main = self.capacity - (self.capacity / 100).max(1);
         if self.protected.len() > main * 4 / 5 {
             let sinking = self.protected.remove(0);
             self.probation.push(sinking);
+        }
+        self.uses += 1;
+        if self.uses == 32 * main {
+            self.uses = 0;
+            self.sketch.age();
         }
     }
 
@@ -418,12 +424,14 @@ impl Model for TinyLfuModel {
                 }
                 _ => victim = Some(candidate),
             }
+            self.sketch.add(id(candidate));
         }
         self.sketch.add(id(page));
         self.window.push(page);
         if self.window.len() > window && self.probation.len() + self.protected.len() < self.capacity - window
         {
             let admitted = self.window.remove(0);
+            self.sketch.add(id(admitted));
             self.probation.push(admitted);
         }
         victim
@@ -465,6 +473,7 @@ fn model(policy: PolicyKind, capacity: usize) -> Box<dyn Model> {
             protected: Vec::new(),
             capacity,
             sketch: sketch::Sketch::new(capacity as u32),
+            uses: 0,
         }),
         PolicyKind::Random => unreachable!("random has a law of its own"),
     }
@@ -581,6 +590,9 @@ fn the_sketch_counts_what_is_frequent() {
         (0..300).for_each(|page| sketch.add(id(1_000 + 300 * round + page)));
     }
     assert!((0..200).all(|page| sketch.count(id(page)) >= 6));
+    let mut aged = sketch.clone();
+    aged.age();
+    assert!((0..200).all(|page| aged.count(id(page)) == sketch.count(id(page)) / 2));
     let few = (1_000..2_800).filter(|page| sketch.count(id(*page)) <= 2).count();
     assert!(few > 1_750, "{few}");
 }

@@ -1,11 +1,17 @@
 //! W-TinyLFU (Einziger, Friedman, Manes, "TinyLFU: A Highly Efficient Cache Admission Policy", ACM ToS 2017): new pages pass
 //! through an LRU window of a hundredth of the frames. What leaves the window is admitted to the main part, an SLRU with four
 //! fifths protected, if a frequency sketch has seen it more often than the page it would replace.
+//!
+//! What the paper leaves open is as in libCacheSim: a page is counted when it comes in, when it leaves the window and when it is
+//! used in the main part; counts are halved after as many uses of the main part as 32 times its size.
 
 use super::PageId;
 use super::list::{Links, NONE, Queue};
 use super::sketch::Sketch;
 use super::slru::Slru;
+
+/// Uses of the main part between two halvings, for each of its frames.
+const USES_TO_AGE: u64 = 32;
 
 #[derive(Debug, Clone)]
 pub(crate) struct WTinyLfu {
@@ -19,6 +25,8 @@ pub(crate) struct WTinyLfu {
     main_len: u32,
     main_limit: u32,
     sketch: Sketch,
+    /// Uses of the main part since the counts were halved.
+    uses: u64,
 }
 
 impl WTinyLfu {
@@ -39,6 +47,7 @@ impl WTinyLfu {
             main_len: 0,
             main_limit: main,
             sketch: Sketch::new(capacity),
+            uses: 0,
         }
     }
 
@@ -54,6 +63,7 @@ impl WTinyLfu {
 
     fn admit(&mut self, frame: u32) {
         self.window.remove(&mut self.links, frame);
+        self.sketch.add(self.pages[frame as usize]);
         self.in_window[frame as usize] = false;
         self.main.loaded(frame);
         self.main_len += 1;
@@ -61,11 +71,16 @@ impl WTinyLfu {
 
     #[inline]
     pub(super) fn used(&mut self, frame: u32) {
-        self.sketch.add(self.pages[frame as usize]);
         if self.in_window[frame as usize] {
             self.window.touch(&mut self.links, frame);
-        } else {
-            self.main.used(frame);
+            return;
+        }
+        self.main.used(frame);
+        self.sketch.add(self.pages[frame as usize]);
+        self.uses += 1;
+        if self.uses >= USES_TO_AGE * u64::from(self.main_limit) {
+            self.sketch.age();
+            self.uses = 0;
         }
     }
 
@@ -85,6 +100,7 @@ impl WTinyLfu {
         if old.is_some() {
             if self.in_window[frame as usize] {
                 self.window.remove(&mut self.links, frame);
+                self.sketch.add(self.pages[frame as usize]);
             } else {
                 self.main.evicted(frame);
                 self.main_len -= 1;
