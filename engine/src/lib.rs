@@ -6,6 +6,8 @@
 mod blocks;
 pub mod design;
 mod error;
+#[cfg(feature = "cli")]
+pub mod fidelity;
 mod kernel;
 mod metrics;
 pub mod plan;

@@ -62,12 +62,12 @@ fn pinned_reports() {
         digest[..8].iter().map(|byte| format!("{byte:02x}")).collect::<String>()
     };
     let pinned = [
-        ("heap-btree", "ycsb-a", "19f2dc1a6ee60ba5"),
-        ("heap-btree", "ycsb-e", "bcfc16dcbf9eae4e"),
-        ("clustered-large-pool", "ycsb-f", "7031b6b7c5f4d42f"),
-        ("ingest-async-cloud", "inserts", "f4a3c7baa18eef1c"),
-        ("lsm-leveled", "ycsb-a", "b18ddd12ba7bc6f4"),
-        ("full-scan-ssd", "full-scans", "cf9eb4b915482a82"),
+        ("heap-btree", "ycsb-a", "5114f5106d1f82b5"),
+        ("heap-btree", "ycsb-e", "c88da986dfe56271"),
+        ("clustered-large-pool", "ycsb-f", "fde247dad11ec5cd"),
+        ("ingest-async-cloud", "inserts", "b0694b5861164906"),
+        ("lsm-leveled", "ycsb-a", "8a38f0edd62e81fe"),
+        ("full-scan-ssd", "full-scans", "fae25be394c734b0"),
     ];
     let found: Vec<_> =
         pinned.iter().map(|(design, workload, _)| (*design, *workload, hash(design, workload))).collect();

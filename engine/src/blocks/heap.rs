@@ -52,6 +52,9 @@ pub(crate) struct HeapBlock {
     last_page_rows: u32,
     /// Pages with a free place, once for each place.
     holes: Vec<u32>,
+    /// Pages with a change that committed since they were visited, one bit each. Absent when visits note nothing.
+    unhinted: Option<Vec<u64>>,
+    pub(crate) page_requests_per_update: u32,
 }
 
 impl HeapBlock {
@@ -90,7 +93,35 @@ impl HeapBlock {
             pages,
             last_page_rows: loaded - pages.saturating_sub(1) * rows_per_page,
             holes: Vec::new(),
+            unhinted: None,
+            page_requests_per_update: 1,
         }
+    }
+
+    /// What updates do to a page beside changing a row.
+    pub(crate) fn with_updates(self, hint_bits: bool, page_requests_per_update: u32) -> Self {
+        Self { unhinted: hint_bits.then(Vec::new), page_requests_per_update, ..self }
+    }
+
+    /// A row of this page changes.
+    pub(crate) fn expect_hint(&mut self, page: u32) {
+        if let Some(words) = &mut self.unhinted {
+            let word = (page >> 6) as usize;
+            if word >= words.len() {
+                words.resize(word + 1, 0);
+            }
+            words[word] |= 1 << (page & 63);
+        }
+    }
+
+    /// Whether this visit of a page notes that a change committed, and so changes the page.
+    pub(crate) fn take_hint(&mut self, page: u32) -> bool {
+        let word = self.unhinted.as_mut().and_then(|words| words.get_mut((page >> 6) as usize));
+        word.is_some_and(|word| {
+            let expected = *word >> (page & 63) & 1 == 1;
+            *word &= !(1 << (page & 63));
+            expected
+        })
     }
 
     pub(crate) fn contains(&self, record: u32) -> bool {
@@ -141,7 +172,8 @@ impl HeapBlock {
     }
 
     pub(crate) fn memory_bytes(&self) -> u64 {
-        self.present.memory_bytes() + self.rows.memory_bytes() + self.holes.capacity() as u64 * 4
+        let unhinted = self.unhinted.as_ref().map_or(0, Vec::capacity) as u64 * 8;
+        self.present.memory_bytes() + self.rows.memory_bytes() + self.holes.capacity() as u64 * 4 + unhinted
     }
 
     pub(crate) fn gauges(&self) -> Value {

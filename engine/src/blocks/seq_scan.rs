@@ -94,7 +94,15 @@ impl Kernel<'_> {
         let row_bytes = u64::from(self.tables[usize::from(statement.table)].record_bytes);
         let bytes = u64::from(page.rows) * row_bytes;
         let (block, wal) = match storage {
-            Storage::Heap(heap) => (self.heaps[usize::from(heap)].block, self.heaps[usize::from(heap)].wal),
+            Storage::Heap(heap) => {
+                let heap = &mut self.heaps[usize::from(heap)];
+                if let (true, Source::Pool(pool)) =
+                    (heap.take_hint(page.page), self.spaces[usize::from(page.space)].source)
+                {
+                    self.pools[usize::from(pool)].change(page.space, page.page);
+                }
+                (heap.block, heap.wal)
+            }
             Storage::Tree(tree) => (self.trees[usize::from(tree)].block, self.trees[usize::from(tree)].wal),
         };
         if write {
@@ -139,7 +147,7 @@ impl Kernel<'_> {
             }
             Source::Pool(pool) => {
                 let absent = self.pools[usize::from(pool)].peek(space, page) == Lookup::Absent;
-                if !absent || self.pools[usize::from(pool)].next_take_waits() {
+                if !absent || self.pools[usize::from(pool)].next_take_waits(space, page) {
                     // Someone else is reading it, or a dirty page has to go first: one page, the usual way.
                     self.push(client, again(1));
                     self.push(client, Step::Page { space, page, write });
@@ -153,7 +161,7 @@ impl Kernel<'_> {
                     self.runs.len() as u32 - 1
                 });
                 let mut pages = 0;
-                while pages < wanted && !self.pools[usize::from(pool)].next_take_waits() {
+                while pages < wanted && !self.pools[usize::from(pool)].next_take_waits(space, page + pages) {
                     let Some((frame, _)) = self.take_frame(client, pool, space, page + pages, write) else {
                         break;
                     };
@@ -161,6 +169,7 @@ impl Kernel<'_> {
                     pages += 1;
                 }
                 self.pools[usize::from(pool)].counters.add(MISSES, u64::from(pages));
+                self.spaces[usize::from(space)].misses += u64::from(pages);
                 self.push(client, again(pages));
                 self.clients[client as usize].waiting_since_ns = self.now_ns;
                 let disk = self.pools[usize::from(pool)].disk;

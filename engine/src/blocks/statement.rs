@@ -19,7 +19,7 @@ impl Kernel<'_> {
         }
         let rank = self.choose_key(client, number);
         let (rank, rows) = match statement.access {
-            Access::Point => (rank, 1),
+            Access::Point | Access::RowId => (rank, 1),
             Access::Range { min_rows, max_rows } => {
                 let rng = &mut self.clients[client as usize].rng;
                 (rank, (min_rows + rng.below(max_rows - min_rows + 1)) as u32)
@@ -46,6 +46,7 @@ impl Kernel<'_> {
                 self.push(client, Step::Range { statement: number, rank, remaining: rows, leaf });
                 self.search(client, tree, rank, false)
             }
+            Find::RowId { .. } => self.act_on_row(client, number, rank),
             Find::Scan { operator, .. } => {
                 if let Some(operator) = operator {
                     self.operators[usize::from(operator)].counters.add(CALLS, 1);
@@ -65,9 +66,9 @@ impl Kernel<'_> {
         let statement = &self.statements[usize::from(number)];
         let state = &mut self.clients[client as usize];
         if let BoundKey::Draw(draw) = statement.key {
-            let table = &self.tables[usize::from(statement.table)];
-            let record =
-                table.draws[usize::from(draw)].draw(&mut state.rng, table.arrived, state.operation) as u32;
+            let table = &mut self.tables[usize::from(statement.table)];
+            let draw = &mut table.draws[usize::from(draw)];
+            let record = draw.draw(&mut state.rng, table.arrived, state.operation) as u32;
             // A table without any row has no key to ask for; rank 0 is then simply not found.
             state.rank = if record < table.keys.universe() { table.keys.rank_of(record) } else { 0 };
             state.record = record;
@@ -160,7 +161,7 @@ impl Kernel<'_> {
                 }
                 (None, storage)
             }
-            Find::Scan { storage, .. } => (None, Some(storage)),
+            Find::Scan { storage, .. } | Find::RowId { storage } => (None, Some(storage)),
         };
         match (storage, tree) {
             (Some(Storage::Heap(heap)), _) => self.act_on_heap_row(client, number, heap, rank, tree),
@@ -188,10 +189,13 @@ impl Kernel<'_> {
             return;
         }
         let page = block.page_of(record);
+        let mut repeated = 0;
         let (space, number, wal) = (block.space, block.block, block.wal);
         let write = match statement.kind {
             OperationType::Update => {
                 block.counters.add(heap::ROWS_UPDATED, 1);
+                block.expect_hint(page);
+                repeated = block.page_requests_per_update - 1;
                 let bytes = u64::from(block.record_bytes);
                 self.log(client, wal, bytes);
                 if self.clients[client as usize].traced {
@@ -210,9 +214,10 @@ impl Kernel<'_> {
             }
             OperationType::Select | OperationType::Insert => {
                 block.counters.add(heap::ROWS_READ, 1);
-                false
+                block.take_hint(page)
             }
         };
+        self.count_repeated_hits(space, repeated);
         if !self.hit(client, space, page, write) {
             self.push(client, Step::Page { space, page, write });
         }

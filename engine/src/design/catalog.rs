@@ -526,6 +526,22 @@ const BLOCK_TYPES: &[BlockType] = &[
                 default: ParameterDefault::Number(1.0),
                 description: "How full inserts leave a page (PostgreSQL's default is 1).",
             },
+            Parameter {
+                name: "hint_bits",
+                kind: ParameterKind::Boolean,
+                unit: None,
+                default: ParameterDefault::Boolean(false),
+                description: "Whether the first visit of a page after a committed update changes the page, because it notes on the \
+                              rows that the change committed, as PostgreSQL does.",
+            },
+            Parameter {
+                name: "page_requests_per_update",
+                kind: ParameterKind::Integer { min: 1, max: 16 },
+                unit: Some("requests"),
+                default: ParameterDefault::Integer(1),
+                description: "Requests of the row's page in one update; the page stays pinned, so all but the first are hits that an \
+                              eviction policy does not see (PostgreSQL: 3).",
+            },
         ],
         events: &[
             "page_read",
@@ -611,10 +627,42 @@ const BLOCK_TYPES: &[BlockType] = &[
             },
             Parameter {
                 name: "policy",
-                kind: ParameterKind::Choice(&["lru"]),
+                kind: ParameterKind::Choice(&[
+                    "lru",
+                    "midpoint-lru",
+                    "fifo",
+                    "random",
+                    "clock",
+                    "gclock",
+                    "lfu",
+                    "2q",
+                    "arc",
+                    "lru-k",
+                    "slru",
+                    "sieve",
+                    "s3-fifo",
+                    "w-tinylfu",
+                ]),
                 unit: None,
                 default: ParameterDefault::Text("lru"),
-                description: "Which page is evicted: lru takes the one used longest ago.",
+                description: "Which page is evicted. lru: the one used longest ago; midpoint-lru: InnoDB's, new pages enter at 3/8 of \
+                              the list; fifo: the first loaded; random; clock: one use bit; gclock: PostgreSQL's, usage counts up \
+                              to 5; lfu: the one used least since it was loaded; 2q; arc; lru-k: K is 2; slru: four segments; \
+                              sieve; s3-fifo; w-tinylfu.",
+            },
+            Parameter {
+                name: "old_blocks_time_ms",
+                kind: ParameterKind::Number { min: 0.0, max: 3_600_000.0 },
+                unit: Some("ms"),
+                default: ParameterDefault::Number(1000.0),
+                description: "midpoint-lru: a page used again sooner than this after it was loaded stays old (innodb_old_blocks_time).",
+            },
+            Parameter {
+                name: "lru_k_history",
+                kind: ParameterKind::Boolean,
+                unit: None,
+                default: ParameterDefault::Boolean(true),
+                description: "lru-k: whether the last use of an evicted page is remembered, for good.",
             },
         ],
         events: &["page_read_from_disk", "page_evicted", "page_written_back"],

@@ -19,8 +19,9 @@ use crate::trace::Trace;
 use crate::units::{NS_PER_SECOND, ms_to_ns};
 use crate::workload::access::{Access, KeyChoice};
 use crate::workload::distribution::KeyDraw;
+use crate::workload::key::KeyLaw;
 use crate::workload::keyspace::KeySpace;
-use crate::workload::{Config, Distribution, OperationType, Table, Workload};
+use crate::workload::{Config, OperationType, Table, Workload};
 
 /// How a statement finds its rows, by number instead of by block.
 #[derive(Debug, Clone, Copy)]
@@ -41,6 +42,10 @@ pub(crate) enum Find {
         storage: Storage,
         read_ahead_pages: u32,
         operator: Option<u16>,
+    },
+    /// The row's page is known.
+    RowId {
+        storage: Storage,
     },
 }
 
@@ -83,6 +88,7 @@ impl<'a> Kernel<'a> {
             .map(|(table, universe)| KeySpace::new(table, *universe, seed))
             .collect();
 
+        memory.charge(key_spaces.iter().map(KeySpace::memory_bytes).sum())?;
         let mut world = World::new(plan, seed, config.concurrency);
         world.add_devices(memory)?;
         world.add_tables(&program.tables, &key_spaces, control, memory)?;
@@ -224,7 +230,7 @@ fn draws(
         .collect()
 }
 
-fn laws(program: &Program, table: usize) -> Vec<Distribution> {
+fn laws(program: &Program, table: usize) -> Vec<KeyLaw> {
     let mut laws = Vec::new();
     for statement in program.statements.iter().filter(|statement| usize::from(statement.table) == table) {
         match statement.key {
@@ -259,6 +265,7 @@ fn bind(
         }
         Route::IndexScan { via, index, table } => search(index, table.is_some(), Some(via)),
         Route::IndexSearch { index, table } => search(index, table.is_some(), None),
+        Route::RowId { storage } => Find::RowId { storage: world.storage(storage) },
         Route::FullScan { via, storage, read_ahead_pages } => Find::Scan {
             storage: world.storage(storage),
             read_ahead_pages,

@@ -42,6 +42,7 @@ impl Kernel<'_> {
             disk.counters.mark();
         }
         self.pools.iter_mut().for_each(|pool| pool.counters.mark());
+        self.spaces.iter_mut().for_each(|space| space.marked = (space.hits, space.misses));
         self.wals.iter_mut().for_each(|wal| wal.counters.mark());
         self.trees.iter_mut().for_each(|tree| tree.counters.mark());
         self.heaps.iter_mut().for_each(|heap| heap.counters.mark());

@@ -58,6 +58,11 @@ pub(crate) struct Space {
     pub(crate) source: Source,
     pub(crate) block: usize,
     pub(crate) page_bytes: u32,
+    /// Requests of its pages at the pool.
+    pub(crate) hits: u64,
+    pub(crate) misses: u64,
+    /// Hits and misses when the measured interval began.
+    pub(crate) marked: (u64, u64),
 }
 
 /// The block that holds a table's rows.

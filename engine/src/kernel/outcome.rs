@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::budget::Options;
-use super::{Kernel, Storage, TableState, Totals};
+use super::{Kernel, Source, Storage, TableState, Totals};
 use crate::VERSION;
 use crate::blocks::buffer::{self, HITS, MISSES};
 use crate::blocks::disk::{BUSY_NS, BYTES_READ, BYTES_WRITTEN, PAGES_READ, PAGES_WRITTEN, QUEUED_NS};
@@ -208,6 +208,15 @@ impl Kernel<'_> {
         for lsm in &self.lsms {
             results[lsm.block].counters = lsm.counters.to_map();
             results[lsm.block].gauges = map(lsm.gauges());
+        }
+        for space in self.spaces.iter().filter(|space| matches!(space.source, Source::Pool(_))) {
+            let (hits, misses) = space.marked;
+            let counters = &mut results[space.block].counters;
+            for (name, requests) in [("pool_hits", space.hits - hits), ("pool_misses", space.misses - misses)]
+            {
+                let before = counters.get(name).and_then(Value::as_u64).unwrap_or_default();
+                counters.insert(name.to_owned(), json!(before + requests));
+            }
         }
         for operator in &self.operators {
             results[operator.block].counters = operator.counters.to_map();

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::cause::{DEVICE_QUEUE, DEVICE_READ, DEVICE_WRITE, FRAME_WAIT, PAGE_IN_FLIGHT, WRITE_BACK};
 use super::step::{Flow, Step};
 use super::{Kernel, Source, cost};
-use crate::blocks::buffer::{Lookup, MISSES, NEW_PAGES};
+use crate::blocks::buffer::{HITS, Lookup, MISSES, NEW_PAGES};
 use crate::blocks::disk::{IoKind, Purpose, Request};
 use crate::blocks::wal::Action;
 
@@ -17,14 +17,23 @@ impl Kernel<'_> {
     #[inline]
     pub(crate) fn hit(&mut self, client: u32, space: u16, page: u32, write: bool) -> bool {
         let Source::Pool(pool) = self.spaces[usize::from(space)].source else { return false };
-        if !self.pools[usize::from(pool)].hit(space, page, write) {
+        if !self.pools[usize::from(pool)].hit(space, page, write, self.now_ns) {
             return false;
         }
+        self.spaces[usize::from(space)].hits += 1;
         self.cpu_ns += cost::PAGE_VISIT_NS;
         if self.clients[client as usize].traced {
             self.tell_page_read(space, page, true, 0);
         }
         true
+    }
+
+    /// Counts requests of a page that its client keeps pinned from another request of the same operation.
+    pub(crate) fn count_repeated_hits(&mut self, space: u16, requests: u32) {
+        if let Source::Pool(pool) = self.spaces[usize::from(space)].source {
+            self.pools[usize::from(pool)].counters.add(HITS, u64::from(requests));
+            self.spaces[usize::from(space)].hits += u64::from(requests);
+        }
     }
 
     fn tell_page_read(&mut self, space: u16, page: u32, from_cache: bool, latency_ns: u64) {
@@ -56,6 +65,7 @@ impl Kernel<'_> {
             }
             Source::Pool(pool) => match self.pools[usize::from(pool)].peek(space, page) {
                 Lookup::InFlight(frame) => {
+                    self.spaces[usize::from(space)].hits += 1;
                     self.pools[usize::from(pool)].wait_for_page(frame, client, write);
                 }
                 Lookup::Hit | Lookup::Absent => return self.miss(client, pool, space, page, write),
@@ -70,6 +80,7 @@ impl Kernel<'_> {
             return self.wait_for_frame(client, pool, Step::Page { space, page, write });
         };
         self.pools[usize::from(pool)].counters.add(MISSES, 1);
+        self.spaces[usize::from(space)].misses += 1;
         match taken {
             (frame, Some((old_space, old_page))) => {
                 self.push(client, Step::Load { pool, frame, space, page });
@@ -128,7 +139,7 @@ impl Kernel<'_> {
             // The number belonged to a page that was merged away, and its frame is still here.
             return self.page(client, space, page, true);
         }
-        let waits = self.pools[usize::from(pool)].next_take_waits();
+        let waits = self.pools[usize::from(pool)].next_take_waits(space, page);
         if waits && self.cpu_ns > 0 {
             self.push(client, Step::NewPage { space, page });
             return Flow::Yield;
@@ -305,7 +316,7 @@ impl Kernel<'_> {
     /// A frame holds its page now: those who waited for the page, and one who waited for a frame, go on.
     pub(crate) fn arrived(&mut self, pool: u16, frame: u32) {
         let number = usize::from(pool);
-        self.pools[number].arrived(frame);
+        self.pools[number].arrived(frame, self.now_ns);
         let mut released = std::mem::take(&mut self.released);
         self.pools[number].release_page_waiters(frame, &mut released);
         for client in released.drain(..) {

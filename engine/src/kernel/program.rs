@@ -72,6 +72,13 @@ impl Program {
             let route = match statement.access {
                 Access::Point | Access::Range { .. } => table_plan.search,
                 Access::Scan => table_plan.scan,
+                Access::RowId => match table_plan.row_id(&plan.blocks) {
+                    Some(route) => route,
+                    None => {
+                        missing.push(no_row_ids(table, index));
+                        continue;
+                    }
+                },
             };
             let position = program.statements.len() as u16;
             let name = access::name_of(operation, &statement);
@@ -159,6 +166,13 @@ impl Program {
         }
         Ok(inserts)
     }
+}
+
+fn no_row_ids(table: &str, operation: usize) -> Diagnostic {
+    let message = format!(
+        "operation {operation} finds rows by row id, which only a heap has; table \"{table}\" is in none"
+    );
+    Diagnostic::error(Code::TableNotStored, &["blocks"], message)
 }
 
 fn not_stored(plan: &Plan, table: &str, operation: usize) -> Diagnostic {

@@ -102,7 +102,16 @@ impl<'a> World<'a> {
                     self.numbers.0[block] = Some(self.pools.len() as u16);
                     memory.charge(Pool::memory_for(pool.capacity_pages, pool.policy, self.clients))?;
                     let disk = self.numbers.of(pool.device);
-                    self.pools.push(Pool::new(block, disk, pool.capacity_pages, pool.policy, self.clients));
+                    let stream =
+                        Stream::new(self.seed, &format!("evictions of {}", self.plan.blocks[block].id));
+                    self.pools.push(Pool::new(
+                        block,
+                        disk,
+                        pool.capacity_pages,
+                        pool.policy,
+                        self.clients,
+                        stream,
+                    ));
                 }
                 Spec::Wal(wal) => {
                     self.numbers.0[block] = Some(self.wals.len() as u16);
@@ -275,7 +284,8 @@ impl<'a> World<'a> {
             rows_per_page,
             table.record_count as u32,
             universe,
-        );
+        )
+        .with_updates(spec.hint_bits, spec.page_requests_per_update);
         self.add_space(block, spec.pages, spec.page_size_bytes, heap.pages(), memory)?;
         self.numbers.0[block] = Some(self.heaps.len() as u16);
         self.heaps.push(heap);
@@ -296,7 +306,7 @@ impl<'a> World<'a> {
             _ => Source::Disk(number),
         };
         let space = self.spaces.len() as u16;
-        self.spaces.push(Space { source, block, page_bytes });
+        self.spaces.push(Space { source, block, page_bytes, hits: 0, misses: 0, marked: (0, 0) });
         if let Source::Pool(pool) = source {
             memory.charge(u64::from(pages) * 4)?;
             self.pools[usize::from(pool)].reserve(space, pages);
@@ -367,8 +377,10 @@ fn bulk_tree(shape: TreeShape, keys: &KeySpace, loaded: u32, control: &Control) 
     let contiguous = match keys.order() {
         InsertOrder::Descending => Some(universe - loaded),
         InsertOrder::Ascending => Some(0),
-        // Hashed keys fill every rank when nothing is inserted later.
-        InsertOrder::Hashed => (loaded == universe).then_some(0),
+        // Keys in any other order fill every rank when nothing is inserted later.
+        InsertOrder::Hashed | InsertOrder::Interleaved { .. } | InsertOrder::Mixed { .. } => {
+            (loaded == universe).then_some(0)
+        }
     };
     match contiguous {
         Some(base) => present.fill(base, base + loaded),

@@ -65,13 +65,14 @@ impl Reader<'_> {
                 table: self.text("table")?,
                 page_size_bytes: self.integer("page_size")?,
                 fill_factor: self.number("fill_factor")?,
+                hint_bits: self.boolean("hint_bits")?,
+                page_requests_per_update: self.integer("page_requests_per_update")?,
                 pages: self.target("pages")?,
                 log: self.target("log"),
             }),
             "buffer-pool" => Spec::BufferPool(PoolSpec {
                 capacity_pages: self.integer("capacity_pages")?,
-                // The catalogue's choices: one policy so far.
-                policy: PolicyKind::Lru,
+                policy: self.policy()?,
                 device: self.target("device")?,
             }),
             "wal" => Spec::Wal(WalSpec {
@@ -144,6 +145,27 @@ impl Reader<'_> {
             load_puts: self.integer("load_puts"),
             pages: self.target("pages")?,
             log: self.target("log"),
+        })
+    }
+
+    fn policy(&self) -> Option<PolicyKind> {
+        Some(match self.text("policy")?.as_str() {
+            "midpoint-lru" => {
+                PolicyKind::MidpointLru { old_blocks_time_ns: ms_to_ns(self.number("old_blocks_time_ms")?) }
+            }
+            "fifo" => PolicyKind::Fifo,
+            "random" => PolicyKind::Random,
+            "clock" => PolicyKind::Clock,
+            "gclock" => PolicyKind::Gclock,
+            "lfu" => PolicyKind::Lfu,
+            "2q" => PolicyKind::TwoQ,
+            "arc" => PolicyKind::Arc,
+            "lru-k" => PolicyKind::LruK { history: self.boolean("lru_k_history")? },
+            "slru" => PolicyKind::Slru,
+            "sieve" => PolicyKind::Sieve,
+            "s3-fifo" => PolicyKind::S3Fifo,
+            "w-tinylfu" => PolicyKind::WTinyLfu,
+            _ => PolicyKind::Lru,
         })
     }
 

@@ -49,6 +49,7 @@ impl Plan {
                 format!("{}: search {}, {}", self.id(via), self.id(index), fetch(table))
             }
             Route::IndexSearch { index, table } => format!("search {}, {}", self.id(index), fetch(table)),
+            Route::RowId { storage } => format!("the row's page of {}", self.id(storage)),
             Route::FullScan { via, storage, read_ahead_pages } => {
                 let via = via.map_or_else(String::new, |via| format!("{}: ", self.id(via)));
                 format!("{via}read all of {}, {read_ahead_pages} page(s) a request", self.id(storage))
@@ -143,9 +144,7 @@ impl Plan {
                 format!("pages → {}, {}", self.id(heap.pages), log(heap.log)),
             ],
             Spec::BufferPool(pool) => {
-                let policy = match pool.policy {
-                    PolicyKind::Lru => "lru",
-                };
+                let policy = policy_name(pool.policy);
                 vec![format!("{} pages, {policy}, device → {}", pool.capacity_pages, self.id(pool.device))]
             }
             Spec::Wal(wal) => {
@@ -172,5 +171,28 @@ impl Plan {
                 if disk.exponential { "exponential" } else { "constant" }
             )],
         }
+    }
+}
+
+fn policy_name(policy: PolicyKind) -> String {
+    match policy {
+        PolicyKind::Lru => "lru".to_owned(),
+        PolicyKind::MidpointLru { old_blocks_time_ns } => {
+            format!("midpoint-lru with {} ms in the old part", ns_to_ms(old_blocks_time_ns))
+        }
+        PolicyKind::Fifo => "fifo".to_owned(),
+        PolicyKind::Random => "random".to_owned(),
+        PolicyKind::Clock => "clock".to_owned(),
+        PolicyKind::Gclock => "gclock".to_owned(),
+        PolicyKind::Lfu => "lfu".to_owned(),
+        PolicyKind::TwoQ => "2q".to_owned(),
+        PolicyKind::Arc => "arc".to_owned(),
+        PolicyKind::LruK { history } => {
+            format!("lru-k, evicted pages {}", if history { "remembered" } else { "forgotten" })
+        }
+        PolicyKind::Slru => "slru".to_owned(),
+        PolicyKind::Sieve => "sieve".to_owned(),
+        PolicyKind::S3Fifo => "s3-fifo".to_owned(),
+        PolicyKind::WTinyLfu => "w-tinylfu".to_owned(),
     }
 }

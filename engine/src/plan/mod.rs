@@ -117,6 +117,8 @@ pub(crate) struct HeapSpec {
     pub(crate) table: String,
     pub(crate) page_size_bytes: u32,
     pub(crate) fill_factor: f64,
+    pub(crate) hint_bits: bool,
+    pub(crate) page_requests_per_update: u32,
     pub(crate) pages: BlockIndex,
     pub(crate) log: Option<BlockIndex>,
 }
@@ -124,6 +126,25 @@ pub(crate) struct HeapSpec {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PolicyKind {
     Lru,
+    MidpointLru {
+        old_blocks_time_ns: u64,
+    },
+    Fifo,
+    Random,
+    Clock,
+    Gclock,
+    Lfu,
+    TwoQ,
+    Arc,
+    /// K is 2.
+    LruK {
+        /// Whether evicted pages are remembered.
+        history: bool,
+    },
+    Slru,
+    Sieve,
+    S3Fifo,
+    WTinyLfu,
 }
 
 #[derive(Debug, Clone, PartialEq)]

@@ -22,6 +22,8 @@ pub(crate) enum Route {
     IndexSearch { index: BlockIndex, table: Option<BlockIndex> },
     /// Every page of the table, in storage order.
     FullScan { via: Option<BlockIndex>, storage: BlockIndex, read_ahead_pages: u32 },
+    /// One page of a heap, where the operation knows its row's place.
+    RowId { storage: BlockIndex },
 }
 
 /// Everything the design has for one table.
@@ -71,6 +73,14 @@ pub(crate) fn table_plan(name: &str, blocks: &[PlanBlock], client_out: &[BlockIn
     let search = clustered.or(index_scan).or(index_search).or(seq_scan).or(whole_storage)?;
     let scan = seq_scan.or(whole_storage).or(index_scan).or(index_search)?;
     Some(TablePlan { name: name.to_owned(), storage, indexes, search, scan })
+}
+
+impl TablePlan {
+    /// The path of an access by row id; absent where rows are not in a heap.
+    pub(crate) fn row_id(&self, blocks: &[PlanBlock]) -> Option<Route> {
+        let storage = self.storage.filter(|block| matches!(blocks[*block].spec, Spec::Heap(_)))?;
+        Some(Route::RowId { storage })
+    }
 }
 
 /// The table a block holds or indexes.

@@ -2,19 +2,20 @@
 //!
 //! | parameter | values |
 //! |---|---|
-//! | `access` | `point`, `range`, `scan`; the template is then free text |
+//! | `access` | `point`, `range`, `scan`, `row_id` (the row's place in a heap is known: no index is searched); the template is then free text |
 //! | `table` | a table of the workload |
 //! | `rows` | rows of a range: a number, or `{"min": 1, "max": 100}` for a uniform draw |
-//! | `key` | a distribution of the config for this operation alone, or `previous`: the key of the operation before it in its transaction |
+//! | `key` | a distribution for this operation alone, by name or with constants (`workload/key.rs`), or `previous`: the key of the operation before it in its transaction |
 //! | `missing` | true: a point SELECT through an index asks for a key next to the chosen one that does not exist |
 //! | `key_column` | the key's name in the template |
 //! | `name` | the operation's name in the report |
 
 use serde_json::Value;
 
+use super::key::{self, KeyLaw};
 use super::read::{DISTRIBUTIONS, wrong_parameter};
 use super::sql::{self, TemplateAccess};
-use super::{Distribution, Operation, OperationType, Table, Workload};
+use super::{Config, Operation, OperationType, Table, Workload};
 use crate::design::nearest;
 use crate::design::reader::{Fields, child};
 use crate::design::{Code, Diagnostic};
@@ -43,11 +44,13 @@ pub(crate) enum Access {
         max_rows: u64,
     },
     Scan,
+    /// One row, whose page in the heap is known.
+    RowId,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum KeyChoice {
-    Drawn(Distribution),
+    Drawn(KeyLaw),
     /// The key of the statement before it in the same transaction.
     Previous,
 }
@@ -61,12 +64,12 @@ pub(crate) fn statement(
 ) -> Option<Statement> {
     let operation = &workload.operations[index];
     let path = vec!["operations".to_owned(), index.to_string()];
-    let stated = Stated::read(operation, &path, found)?;
+    let stated = Stated::read(operation, &workload.config, &path, found)?;
     let reading = read_template(operation, &stated, &path, found)?;
     let table_name = stated.table.as_deref().or(reading.as_ref().map(|reading| reading.table.as_str()));
     let table = find_table(workload, tables, table_name, &path, found)?;
     let access = access(operation, &stated, reading.as_ref(), &path, found)?;
-    let key = stated.key.unwrap_or(KeyChoice::Drawn(workload.config.distribution));
+    let key = stated.key.unwrap_or(KeyChoice::Drawn(KeyLaw::Named(workload.config.distribution)));
     if key == KeyChoice::Previous && !follows_in_transaction(workload, index) {
         found.push(operation_error(
             Code::OperationMismatch,
@@ -84,6 +87,20 @@ pub(crate) fn statement(
         ));
         return None;
     }
+    if let KeyChoice::Drawn(law) = key {
+        let records = tables[table].record_count;
+        if law.region() >= records && law.region() > 0 {
+            found.push(operation_error(
+                Code::ValueOutOfRange,
+                child(&child(&path, "parameters"), "key"),
+                format!(
+                    "the region of {} records leaves none of the table's {records} to draw from",
+                    law.region()
+                ),
+            ));
+            return None;
+        }
+    }
     Some(Statement { kind: operation.kind, table, access, key, missing })
 }
 
@@ -94,7 +111,7 @@ pub(crate) fn name_of(operation: &Operation, statement: &Statement) -> String {
     stated.map_or_else(
         || {
             let access = match (operation.kind, statement.access) {
-                (OperationType::Insert, _) | (_, Access::Point) => "",
+                (OperationType::Insert, _) | (_, Access::Point | Access::RowId) => "",
                 (_, Access::Range { .. }) => " range",
                 (_, Access::Scan) => " scan",
             };
@@ -115,7 +132,12 @@ struct Stated {
 }
 
 impl Stated {
-    fn read(operation: &Operation, path: &[String], found: &mut Vec<Diagnostic>) -> Option<Self> {
+    fn read(
+        operation: &Operation,
+        config: &Config,
+        path: &[String],
+        found: &mut Vec<Diagnostic>,
+    ) -> Option<Self> {
         let empty = Value::Object(serde_json::Map::new());
         let parameters = operation.parameters.as_ref().unwrap_or(&empty);
         let before = found.len();
@@ -133,16 +155,22 @@ impl Stated {
             ("point", TemplateAccess::Point),
             ("range", TemplateAccess::Range),
             ("scan", TemplateAccess::Scan),
+            ("row_id", TemplateAccess::RowId),
         ];
         let mut keys: Vec<(&'static str, KeyChoice)> =
-            DISTRIBUTIONS.iter().map(|(word, law)| (*word, KeyChoice::Drawn(*law))).collect();
+            DISTRIBUTIONS.iter().map(|(word, law)| (*word, KeyChoice::Drawn(KeyLaw::Named(*law)))).collect();
         keys.push(("previous", KeyChoice::Previous));
         fields.optional_text("name", found);
         let stated = Self {
             access: fields.optional_choice("access", &accesses, found),
             table: fields.optional_text("table", found).map(str::to_owned),
             rows: fields.optional("rows").and_then(|value| read_rows(value, &path, found)),
-            key: fields.optional_choice("key", &keys, found),
+            key: match fields.optional("key") {
+                Some(value) if value.is_object() => {
+                    key::read(value, fields.path_of("key"), config, found).map(KeyChoice::Drawn)
+                }
+                _ => fields.optional_choice("key", &keys, found),
+            },
             missing: fields.optional("missing").and_then(|value| read_flag(value, &path, found)),
             key_column: fields.optional_text("key_column", found).map(str::to_owned),
         };
@@ -271,6 +299,7 @@ fn access(
     }
     match stated.access.or(reading.map(|reading| reading.access))? {
         TemplateAccess::Point => Some(Access::Point),
+        TemplateAccess::RowId => Some(Access::RowId),
         TemplateAccess::Scan if operation.kind == OperationType::Delete => {
             found.push(operation_error(
                 Code::OperationMismatch,

@@ -1,5 +1,6 @@
 //! How an operation chooses its key: the record number, in order of arrival, that it asks for.
 
+use super::key::KeyLaw;
 use super::permutation::Permutation;
 use super::zipf::{YcsbZipf, Zipf, ycsb_hash};
 use super::{Config, Distribution, defaults};
@@ -16,6 +17,34 @@ pub(crate) enum KeyDraw {
     Zipfian {
         zipf: Zipf,
         scatter: Permutation,
+    },
+    /// Exact Zipf: the first loaded record is the hottest.
+    ZipfianInOrder(Zipf),
+    /// Exact Zipf over the records before a region, and now and then a run through a part of the region.
+    ZipfianWithScans {
+        zipf: Zipf,
+        scatter: Permutation,
+        population: u64,
+        scan_every: u64,
+        scan_rows: u64,
+        scan_region: u64,
+    },
+    /// Exact Zipf over the records before a region, or the next of the region.
+    ZipfianWithLoop {
+        zipf: Zipf,
+        scatter: Permutation,
+        population: u64,
+        zipfian_fraction: f64,
+        loop_rows: u64,
+        next: u64,
+    },
+    /// Exact Zipf whose ranks move on.
+    ShiftingZipfian {
+        zipf: Zipf,
+        scatter: Permutation,
+        population: u64,
+        shift_every: u64,
+        shift_rows: u64,
     },
     /// The first loaded records are the hot ones.
     ZipfianYcsb(YcsbZipf),
@@ -36,7 +65,7 @@ pub(crate) enum KeyDraw {
 impl KeyDraw {
     /// `loaded`: records before the run; `expected_inserts`: records the run is going to add.
     pub(crate) fn new(
-        law: Distribution,
+        law: KeyLaw,
         config: &Config,
         loaded: u64,
         expected_inserts: u64,
@@ -44,13 +73,45 @@ impl KeyDraw {
     ) -> Self {
         // A table that starts empty gets its popularity over what it will hold.
         let population = if loaded > 0 { loaded } else { expected_inserts }.max(1);
+        let drawn = population.saturating_sub(law.region()).max(1);
+        let scatter = Permutation::new(drawn, stream);
+        let law = match law {
+            KeyLaw::Named(law) => law,
+            KeyLaw::Zipfian { theta, scattered } => {
+                let zipf = Zipf::new(population, theta);
+                return if scattered { Self::Zipfian { zipf, scatter } } else { Self::ZipfianInOrder(zipf) };
+            }
+            KeyLaw::ZipfianWithScans { theta, scan_every, scan_rows, scan_region } => {
+                let zipf = Zipf::new(drawn, theta);
+                return Self::ZipfianWithScans {
+                    zipf,
+                    scatter,
+                    population: drawn,
+                    scan_every,
+                    scan_rows,
+                    scan_region,
+                };
+            }
+            KeyLaw::ZipfianWithLoop { theta, zipfian_fraction, loop_rows } => {
+                let zipf = Zipf::new(drawn, theta);
+                return Self::ZipfianWithLoop {
+                    zipf,
+                    scatter,
+                    population: drawn,
+                    zipfian_fraction,
+                    loop_rows,
+                    next: 0,
+                };
+            }
+            KeyLaw::ShiftingZipfian { theta, shift_every, shift_rows } => {
+                let zipf = Zipf::new(population, theta);
+                return Self::ShiftingZipfian { zipf, scatter, population, shift_every, shift_rows };
+            }
+        };
         let theta = config.zipfian_theta.unwrap_or(defaults::ZIPFIAN_THETA);
         match law {
             Distribution::Uniform => Self::Uniform,
-            Distribution::Zipfian => Self::Zipfian {
-                zipf: Zipf::new(population, theta),
-                scatter: Permutation::new(population, stream),
-            },
+            Distribution::Zipfian => Self::Zipfian { zipf: Zipf::new(population, theta), scatter },
             // YCSB sizes this key space for twice the inserts it expects.
             Distribution::ZipfianYcsb => {
                 Self::ZipfianYcsb(YcsbZipf::new((population + 2 * expected_inserts).max(2), theta))
@@ -66,7 +127,7 @@ impl KeyDraw {
                     hot_operations: config
                         .hotspot_operation_fraction
                         .unwrap_or(defaults::HOTSPOT_OPERATION_FRACTION),
-                    scatter: Permutation::new(population, stream),
+                    scatter,
                 }
             }
             Distribution::Sequential => Self::Sequential,
@@ -75,13 +136,35 @@ impl KeyDraw {
 
     /// A record below `present`, the number of records so far. `operation` counts operations from 0.
     #[inline]
-    pub(crate) fn draw(&self, rng: &mut Rng, present: u64, operation: u64) -> u64 {
+    pub(crate) fn draw(&mut self, rng: &mut Rng, present: u64, operation: u64) -> u64 {
         if present == 0 {
             return 0;
         }
         let record = match self {
             Self::Uniform => rng.below(present),
             Self::Zipfian { zipf, scatter } => scatter.forward(zipf.draw(rng)),
+            Self::ZipfianInOrder(zipf) => zipf.draw(rng),
+            Self::ZipfianWithScans { zipf, scatter, population, scan_every, scan_rows, scan_region } => {
+                let (round, place) =
+                    (operation / (*scan_every + *scan_rows), operation % (*scan_every + *scan_rows));
+                match place.checked_sub(*scan_every) {
+                    None => scatter.forward(zipf.draw(rng)),
+                    Some(row) => *population + (round * *scan_rows + row) % *scan_region,
+                }
+            }
+            Self::ZipfianWithLoop { zipf, scatter, population, zipfian_fraction, loop_rows, next } => {
+                if rng.unit() < *zipfian_fraction {
+                    scatter.forward(zipf.draw(rng))
+                } else {
+                    let row = *next;
+                    *next = if row + 1 == *loop_rows { 0 } else { row + 1 };
+                    *population + row
+                }
+            }
+            Self::ShiftingZipfian { zipf, scatter, population, shift_every, shift_rows } => {
+                let shift = operation / *shift_every % *population * (*shift_rows % *population);
+                scatter.forward((zipf.draw(rng) + shift) % *population)
+            }
             Self::ZipfianYcsb(zipf) => {
                 let mut record = zipf.draw(rng);
                 for _ in 0..MAX_REDRAWS {
@@ -96,7 +179,7 @@ impl KeyDraw {
             Self::Latest(zipf) => return (present - 1).saturating_sub(zipf.draw(rng)),
             Self::Hotspot { hot, loaded, hot_operations, scatter } => {
                 let is_hot = *hot == *loaded || rng.unit() < *hot_operations;
-                let place = if is_hot { rng.below(*hot) } else { hot + rng.below(loaded - hot) };
+                let place = if is_hot { rng.below(*hot) } else { *hot + rng.below(*loaded - *hot) };
                 scatter.forward(place)
             }
             Self::Sequential => operation % present,
@@ -107,7 +190,12 @@ impl KeyDraw {
     /// Bytes of its tables.
     pub(crate) fn memory_bytes(&self) -> u64 {
         match self {
-            Self::Zipfian { .. } | Self::Latest(_) => 8 << 14,
+            Self::Zipfian { .. }
+            | Self::ZipfianInOrder(_)
+            | Self::ZipfianWithScans { .. }
+            | Self::ZipfianWithLoop { .. }
+            | Self::ShiftingZipfian { .. }
+            | Self::Latest(_) => 8 << 14,
             _ => 0,
         }
     }
@@ -121,7 +209,7 @@ mod tests {
     fn counts(law: Distribution, change: impl FnOnce(&mut Config), records: u64, draws: u64) -> Vec<u32> {
         let mut config = presets::ycsb_c().config;
         change(&mut config);
-        let draw = KeyDraw::new(law, &config, records, 0, Stream::new(1, "scatter"));
+        let mut draw = KeyDraw::new(KeyLaw::Named(law), &config, records, 0, Stream::new(1, "scatter"));
         let mut counts = vec![0u32; records as usize];
         let stream = Stream::new(1, "keys");
         for operation in 0..draws {
@@ -175,18 +263,23 @@ mod tests {
 
     #[test]
     fn no_law_leaves_the_records_present() {
+        let theta = 0.99;
         for law in [
-            Distribution::Uniform,
-            Distribution::Zipfian,
-            Distribution::ZipfianYcsb,
-            Distribution::ScrambledZipfianYcsb,
-            Distribution::Latest,
-            Distribution::Hotspot,
-            Distribution::Sequential,
+            KeyLaw::Named(Distribution::Uniform),
+            KeyLaw::Named(Distribution::Zipfian),
+            KeyLaw::Named(Distribution::ZipfianYcsb),
+            KeyLaw::Named(Distribution::ScrambledZipfianYcsb),
+            KeyLaw::Named(Distribution::Latest),
+            KeyLaw::Named(Distribution::Hotspot),
+            KeyLaw::Named(Distribution::Sequential),
+            KeyLaw::Zipfian { theta, scattered: false },
+            KeyLaw::ZipfianWithScans { theta, scan_every: 3, scan_rows: 2, scan_region: 4 },
+            KeyLaw::ZipfianWithLoop { theta, zipfian_fraction: 0.5, loop_rows: 3 },
+            KeyLaw::ShiftingZipfian { theta, shift_every: 2, shift_rows: 1_000_000_000 },
         ] {
             for (loaded, inserts) in [(0u64, 10u64), (1, 0), (5, 100)] {
                 let config = presets::ycsb_c().config;
-                let draw = KeyDraw::new(law, &config, loaded, inserts, Stream::new(1, "scatter"));
+                let mut draw = KeyDraw::new(law, &config, loaded, inserts, Stream::new(1, "scatter"));
                 for operation in 0..200 {
                     let mut rng = Stream::new(2, "keys").at(operation);
                     for present in [0, 1, 3, loaded + inserts] {
@@ -195,5 +288,52 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// Records drawn by a law over 1,000 records, operation by operation.
+    fn drawn(law: KeyLaw, draws: u64) -> Vec<u64> {
+        let config = presets::ycsb_c().config;
+        let mut draw = KeyDraw::new(law, &config, 1_000, 0, Stream::new(1, "scatter"));
+        let stream = Stream::new(1, "keys");
+        (0..draws).map(|operation| draw.draw(&mut stream.at(operation), 1_000, operation)).collect()
+    }
+
+    #[test]
+    fn scans_go_round_their_region_and_draws_stay_before_it() {
+        let law = KeyLaw::ZipfianWithScans { theta: 0.99, scan_every: 10, scan_rows: 7, scan_region: 20 };
+        let mut expected = (980..1_000).cycle();
+        for (operation, record) in drawn(law, 1_700).into_iter().enumerate() {
+            if operation % 17 < 10 {
+                assert!(record < 980);
+            } else {
+                assert_eq!(Some(record), expected.next());
+            }
+        }
+    }
+
+    #[test]
+    fn a_loop_takes_its_part_of_the_draws() {
+        let law = KeyLaw::ZipfianWithLoop { theta: 0.9, zipfian_fraction: 0.7, loop_rows: 100 };
+        let looped: Vec<u64> = drawn(law, 100_000).into_iter().filter(|record| *record >= 900).collect();
+        assert!((29_000..31_000).contains(&looped.len()));
+        assert!(looped.iter().zip((900..1_000).cycle()).all(|(record, expected)| *record == expected));
+    }
+
+    #[test]
+    fn a_shift_moves_the_hottest_record() {
+        let law = KeyLaw::ShiftingZipfian { theta: 1.2, shift_every: 5_000, shift_rows: 10 };
+        let records = drawn(law, 10_000);
+        let hottest = |part: &[u64]| {
+            let count = |record: u64| part.iter().filter(|other| **other == record).count();
+            (0..1_000).max_by_key(|record| count(*record)).unwrap()
+        };
+        assert_ne!(hottest(&records[..5_000]), hottest(&records[5_000..]));
+    }
+
+    #[test]
+    fn unscattered_zipf_has_its_ranks_in_order() {
+        let records = drawn(KeyLaw::Zipfian { theta: 0.99, scattered: false }, 50_000);
+        let count = |record: u64| records.iter().filter(|other| **other == record).count();
+        assert!(count(0) > count(1) && count(1) > count(4) && count(4) > count(50));
     }
 }

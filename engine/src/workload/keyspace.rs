@@ -10,17 +10,26 @@ pub(crate) struct KeySpace {
     order: InsertOrder,
     /// Records loaded and records the run may insert.
     universe: u32,
+    /// Of all records; of the random ones where the others ascend.
     permutation: Permutation,
+    random: RandomRecords,
 }
 
 impl KeySpace {
     pub(crate) fn new(table: &Table, universe: u32, seed: u64) -> Self {
         let stream = Stream::new(seed, &format!("keys of {}", table.name));
-        Self {
-            order: table.insert_order,
-            universe,
-            permutation: Permutation::new(u64::from(universe), stream),
-        }
+        let random = match table.insert_order {
+            InsertOrder::Mixed { random_fraction } => {
+                RandomRecords::new(universe, random_fraction, Stream::new(seed, "random keys"))
+            }
+            _ => RandomRecords::default(),
+        };
+        let permuted = match table.insert_order {
+            InsertOrder::Mixed { .. } => random.count.max(1),
+            _ => universe,
+        };
+        let permutation = Permutation::new(u64::from(permuted), stream);
+        Self { order: table.insert_order, universe, permutation, random }
     }
 
     pub(crate) fn universe(&self) -> u32 {
@@ -38,6 +47,19 @@ impl KeySpace {
             InsertOrder::Hashed => self.permutation.forward(u64::from(record)) as u32,
             InsertOrder::Ascending => record,
             InsertOrder::Descending => self.universe - 1 - record,
+            InsertOrder::Interleaved { streams } => {
+                let (stream, place) = (record % streams, record / streams);
+                let (each, longer) = (self.universe / streams, self.universe % streams);
+                stream * each + stream.min(longer) + place
+            }
+            InsertOrder::Mixed { .. } => {
+                let before = self.random.before(record);
+                if self.random.contains(record) {
+                    self.permutation.forward(u64::from(before)) as u32
+                } else {
+                    self.random.count + record - before
+                }
+            }
         }
     }
 
@@ -48,6 +70,125 @@ impl KeySpace {
             InsertOrder::Hashed => self.permutation.backward(u64::from(rank)) as u32,
             InsertOrder::Ascending => rank,
             InsertOrder::Descending => self.universe - 1 - rank,
+            InsertOrder::Interleaved { streams } => {
+                let (each, longer) = (self.universe / streams, self.universe % streams);
+                let (stream, place) = match rank.checked_sub(longer * (each + 1)) {
+                    None => (rank / (each + 1), rank % (each + 1)),
+                    Some(rest) => (longer + rest / each, rest % each),
+                };
+                place * streams + stream
+            }
+            InsertOrder::Mixed { .. } => match rank.checked_sub(self.random.count) {
+                None => self.random.select(true, self.permutation.backward(u64::from(rank)) as u32),
+                Some(place) => self.random.select(false, place),
+            },
         }
+    }
+
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        self.random.words.capacity() as u64 * 12
+    }
+}
+
+/// Which records have random keys, one bit a record, with counts to find the n-th.
+#[derive(Debug, Clone, Default)]
+struct RandomRecords {
+    words: Vec<u64>,
+    /// By word: random records before it.
+    before: Vec<u32>,
+    count: u32,
+}
+
+impl RandomRecords {
+    fn new(universe: u32, fraction: f64, stream: Stream) -> Self {
+        let mut random = Self::default();
+        for first in (0..universe).step_by(64) {
+            let records = (universe - first).min(64);
+            let drawn = (0..records)
+                .filter(|bit| stream.at(u64::from(first + bit)).unit() < fraction)
+                .fold(0u64, |word, bit| word | 1 << bit);
+            random.before.push(random.count);
+            random.words.push(drawn);
+            random.count += drawn.count_ones();
+        }
+        random
+    }
+
+    fn contains(&self, record: u32) -> bool {
+        self.words[(record >> 6) as usize] >> (record & 63) & 1 == 1
+    }
+
+    /// Random records before this one.
+    fn before(&self, record: u32) -> u32 {
+        let word = (record >> 6) as usize;
+        self.before[word] + (self.words[word] & ((1 << (record & 63)) - 1)).count_ones()
+    }
+
+    /// The record with `skip` of its sort, random or not, before it.
+    fn select(&self, random: bool, skip: u32) -> u32 {
+        let before = |word: usize| match random {
+            true => self.before[word],
+            false => word as u32 * 64 - self.before[word],
+        };
+        let (mut low, mut high) = (0, self.words.len());
+        while high - low > 1 {
+            let middle = (low + high) / 2;
+            if before(middle) <= skip { low = middle } else { high = middle }
+        }
+        let mut word = if random { self.words[low] } else { !self.words[low] };
+        for _ in before(low)..skip {
+            word &= word - 1;
+        }
+        low as u32 * 64 + word.trailing_zeros()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(insert_order: InsertOrder, universe: u32) -> KeySpace {
+        let table =
+            Table { name: "t".to_owned(), record_count: 0, record_bytes: 1, key_bytes: 8, insert_order };
+        KeySpace::new(&table, universe, 7)
+    }
+
+    #[test]
+    fn every_order_is_a_permutation_that_turns_back() {
+        for universe in [1u32, 2, 15, 16, 17, 64, 1_000] {
+            for order in [
+                InsertOrder::Hashed,
+                InsertOrder::Ascending,
+                InsertOrder::Descending,
+                InsertOrder::Interleaved { streams: 16 },
+                InsertOrder::Mixed { random_fraction: 0.0 },
+                InsertOrder::Mixed { random_fraction: 0.3 },
+                InsertOrder::Mixed { random_fraction: 1.0 },
+            ] {
+                let keys = keys(order, universe);
+                let mut seen = vec![false; universe as usize];
+                for record in 0..universe {
+                    let rank = keys.rank_of(record);
+                    assert!(!std::mem::replace(&mut seen[rank as usize], true), "{order:?} {record}");
+                    assert_eq!(keys.record_of(rank), record, "{order:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn streams_ascend_in_turn() {
+        let keys = keys(InsertOrder::Interleaved { streams: 3 }, 8);
+        let ranks: Vec<u32> = (0..8).map(|record| keys.rank_of(record)).collect();
+        assert_eq!(ranks, [0, 3, 6, 1, 4, 7, 2, 5]);
+    }
+
+    #[test]
+    fn mixed_keys_ascend_above_the_random_ones() {
+        let keys = keys(InsertOrder::Mixed { random_fraction: 0.25 }, 100_000);
+        let ranks: Vec<u32> = (0..100_000).map(|record| keys.rank_of(record)).collect();
+        let above: Vec<u32> = ranks.iter().copied().filter(|rank| *rank >= keys.random.count).collect();
+        assert!((24_000..26_000).contains(&keys.random.count));
+        assert!(above.windows(2).all(|pair| pair[0] + 1 == pair[1]));
     }
 }

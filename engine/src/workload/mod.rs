@@ -3,6 +3,7 @@
 pub(crate) mod access;
 pub(crate) mod check;
 pub(crate) mod distribution;
+pub(crate) mod key;
 pub(crate) mod keyspace;
 mod permutation;
 pub(crate) mod presets;
@@ -37,7 +38,7 @@ pub struct Operation {
     pub weight: f64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transaction: Option<String>,
-    /// `access`, `table`, `rows`, `key`, `name`: see `workload::access`.
+    /// `access`, `table`, `rows`, `key`, `name`: see `workload/access.rs`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parameters: Option<Value>,
 }
@@ -77,7 +78,7 @@ pub struct Table {
 }
 
 /// In which order of keys rows arrive, both the loaded ones and those inserted later.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum InsertOrder {
     /// Keys are hashed: arrival order says nothing about key order (YCSB's default).
@@ -87,6 +88,10 @@ pub enum InsertOrder {
     Ascending,
     /// Each key is smaller than all before it.
     Descending,
+    /// As many ascending streams as stated take turns, each with its own range of keys.
+    Interleaved { streams: u32 },
+    /// With this probability a random key, else the next of an ascending stream above all random ones.
+    Mixed { random_fraction: f64 },
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

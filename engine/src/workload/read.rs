@@ -84,8 +84,7 @@ fn table(value: &Value, path: Vec<String>, found: &mut Vec<Diagnostic>) -> Optio
     let record_count = fields.whole("record_count", found);
     let record_bytes = fields.optional_whole("record_bytes", found).unwrap_or(defaults::RECORD_BYTES);
     let key_bytes = fields.optional_whole("key_bytes", found).unwrap_or(defaults::KEY_BYTES);
-    let insert_order =
-        fields.optional_choice("insert_order", INSERT_ORDERS, found).unwrap_or(InsertOrder::Hashed);
+    let insert_order = insert_order(&fields, found);
     Some(Table { name: name?.to_owned(), record_count: record_count?, record_bytes, key_bytes, insert_order })
 }
 
@@ -132,13 +131,41 @@ fn config(fields: &Fields<'_>, found: &mut Vec<Diagnostic>) -> Option<Config> {
         record_count,
         record_bytes: fields.optional_whole("record_bytes", found).unwrap_or(defaults::RECORD_BYTES),
         key_bytes: fields.optional_whole("key_bytes", found).unwrap_or(defaults::KEY_BYTES),
-        insert_order: fields.optional_choice("insert_order", INSERT_ORDERS, found).unwrap_or_default(),
+        insert_order: insert_order(fields, found),
         operations_per_transaction: fields.optional_whole("operations_per_transaction", found).unwrap_or(1),
         think_time_ms: fields.optional_number("think_time_ms", found).unwrap_or(0.0),
         arrival_rate_per_second: fields.optional_number("arrival_rate_per_second", found),
         warmup_operations: fields.optional_whole("warmup_operations", found),
     };
     total_operations.map(|_: u64| config)
+}
+
+/// A word, or `{"interleaved": {"streams": 16}}`, or `{"mixed": {"random_fraction": 0.1}}`.
+fn insert_order(fields: &Fields<'_>, found: &mut Vec<Diagnostic>) -> InsertOrder {
+    let Some(value) = fields.optional("insert_order").filter(|value| value.is_object()) else {
+        return fields.optional_choice("insert_order", INSERT_ORDERS, found).unwrap_or_default();
+    };
+    let path = fields.path_of("insert_order");
+    let Some(order) = Fields::of(value, path.clone(), found) else { return InsertOrder::default() };
+    order.reject_unknown(&["interleaved", "mixed"], found);
+    if let Some(value) = order.optional("interleaved") {
+        let inner = Fields::of(value, order.path_of("interleaved"), found);
+        let streams = inner.and_then(|inner| inner.whole("streams", found)).unwrap_or(1);
+        if !(1..=1_000_000).contains(&streams) {
+            found.push(malformed(path, "\"streams\" must be from 1 to 1000000".to_owned()));
+        }
+        return InsertOrder::Interleaved { streams };
+    }
+    if let Some(value) = order.optional("mixed") {
+        let inner = Fields::of(value, order.path_of("mixed"), found);
+        let random_fraction = inner.and_then(|inner| inner.number("random_fraction", found)).unwrap_or(0.0);
+        if !(0.0..=1.0).contains(&random_fraction) {
+            found.push(malformed(path, "\"random_fraction\" must be from 0 to 1".to_owned()));
+        }
+        return InsertOrder::Mixed { random_fraction };
+    }
+    found.push(malformed(path, "an insert order is a word, \"interleaved\" or \"mixed\"".to_owned()));
+    InsertOrder::default()
 }
 
 impl KeyRange {

@@ -24,6 +24,8 @@ pub(super) struct Reading {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TemplateAccess {
+    /// Stated only: no template means it.
+    RowId,
     Point,
     Range,
     Scan,

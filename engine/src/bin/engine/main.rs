@@ -10,7 +10,9 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use engine::design::{self, Diagnostic};
-use engine::{Checked, Control, Options, Plan, SimulateError, TraceLevel, Workload, templates, workload};
+use engine::{
+    Checked, Control, Options, Plan, SimulateError, TraceLevel, Workload, fidelity, templates, workload,
+};
 use serde_json::Value;
 
 /// Simulates databases composed on a canvas.
@@ -42,6 +44,17 @@ enum Command {
     Catalog {
         #[arg(long)]
         json: bool,
+    },
+    /// Simulates measured cases and prints one JSON line a case.
+    Fidelity {
+        /// A file of cases, compressed or expanded; - reads standard input.
+        cases: PathBuf,
+        /// Prints the score as the last line, before it what is out of its tolerance; exit code 1 unless every case passes.
+        #[arg(long)]
+        score: bool,
+        /// Only the cases of this kind.
+        #[arg(long)]
+        kind: Option<String>,
     },
     /// Lists the templates of designs and workloads.
     Templates,
@@ -106,12 +119,15 @@ fn main() -> ExitCode {
         Command::Validate { canvas, json } => validate(&canvas, json),
         Command::Plan { canvas } => explain(&canvas),
         Command::Catalog { json } => Ok(if json { print::catalog_json() } else { print::catalog_text() }),
+        Command::Fidelity { cases, score, kind } => fidelity(&cases, score, kind.as_deref()),
         Command::Templates => Ok(print::templates_text()),
     };
     match outcome {
         Ok(text) => {
             // A closed pipe (`engine … | head`) is no failure of ours.
-            let _ = writeln!(std::io::stdout(), "{}", text.trim_end());
+            if !text.is_empty() {
+                let _ = writeln!(std::io::stdout(), "{}", text.trim_end());
+            }
             ExitCode::SUCCESS
         }
         Err(Failure::Refused(message)) => {
@@ -216,6 +232,31 @@ fn validate(file: &Path, as_json: bool) -> Result<String, Failure> {
 
 fn explain(file: &Path) -> Result<String, Failure> {
     plan_of(&read_json(file)?).map(|plan| plan.to_string())
+}
+
+fn fidelity(file: &Path, with_score: bool, kind: Option<&str>) -> Result<String, Failure> {
+    let mut cases = fidelity::read(&read_json(file)?).map_err(Failure::Usage)?;
+    cases.retain(|case| kind.is_none_or(|kind| case.kind == kind));
+    let line = |value: Result<String, serde_json::Error>| {
+        value.map_err(|error| Failure::Refused(format!("the result has no JSON form: {error}")))
+    };
+    let mut predictions = Vec::new();
+    for prediction in cases.iter().filter_map(fidelity::predict) {
+        // Case by case, because a whole file takes a while. A closed pipe is no failure of ours.
+        let _ = writeln!(std::io::stdout(), "{}", line(serde_json::to_string(&prediction))?);
+        predictions.push(prediction);
+    }
+    if !with_score {
+        return Ok(String::new());
+    }
+    let score = fidelity::score(&cases, &predictions);
+    score.misses.iter().for_each(|miss| eprintln!("{miss}"));
+    let summary = line(serde_json::to_string(&score))?;
+    if score.passed == score.cases {
+        return Ok(summary);
+    }
+    let _ = writeln!(std::io::stdout(), "{summary}");
+    Err(Failure::Refused(format!("{} of {} cases do not pass", score.cases - score.passed, score.cases)))
 }
 
 fn read_json(file: &Path) -> Result<Value, Failure> {

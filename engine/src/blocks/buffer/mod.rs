@@ -3,13 +3,32 @@
 //! A frame is pinned while its page is being read; a pinned frame is unknown to the policy, so it is never evicted. Everyone
 //! else who wants that page waits for the one read in flight.
 
+mod arc;
+mod clock;
+mod fifo;
+mod ghosts;
+mod lfu;
+mod list;
 mod lru;
+mod lru_k;
+mod midpoint_lru;
 mod policy;
+mod random;
+mod ranking;
+mod s3_fifo;
+mod sieve;
+mod sketch;
+mod slru;
+#[cfg(test)]
+mod tests;
+mod two_q;
+mod w_tiny_lfu;
 
 use std::collections::VecDeque;
 
 use super::counters::Counters;
 use crate::plan::{BlockIndex, PolicyKind};
+use crate::prng::Stream;
 use policy::Policy;
 
 pub(crate) const HITS: usize = 0;
@@ -20,6 +39,13 @@ pub(crate) const SHARED_READS: usize = 4;
 pub(crate) const NEW_PAGES: usize = 5;
 
 const NONE: u32 = u32::MAX;
+
+/// A page of a space.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct PageId {
+    space: u16,
+    page: u32,
+}
 
 #[derive(Debug, Clone, Copy)]
 struct Frame {
@@ -63,6 +89,8 @@ pub(crate) struct Pool {
     /// Clients that found every frame pinned.
     frame_waiters: VecDeque<u32>,
     dirty_pages: u64,
+    /// Frames in flight.
+    pinned: u32,
 }
 
 impl Pool {
@@ -70,7 +98,15 @@ impl Pool {
         u64::from(capacity) * (8 + 4 + Policy::bytes_per_frame(policy)) + u64::from(clients) * 4
     }
 
-    pub(crate) fn new(block: BlockIndex, disk: u16, capacity: u32, policy: PolicyKind, clients: u32) -> Self {
+    /// `stream`: what a policy that draws draws from.
+    pub(crate) fn new(
+        block: BlockIndex,
+        disk: u16,
+        capacity: u32,
+        policy: PolicyKind,
+        clients: u32,
+        stream: Stream,
+    ) -> Self {
         Self {
             block,
             disk,
@@ -85,11 +121,12 @@ impl Pool {
             frames: Vec::with_capacity(capacity as usize),
             capacity,
             tables: Vec::new(),
-            policy: Policy::new(policy, capacity),
+            policy: Policy::new(policy, capacity, stream),
             first_waiter: vec![NONE; capacity as usize],
             next_waiter: vec![NONE; clients as usize],
             frame_waiters: VecDeque::new(),
             dirty_pages: 0,
+            pinned: 0,
         }
     }
 
@@ -106,7 +143,7 @@ impl Pool {
 
     /// Uses a page if it is here: the whole of a hit.
     #[inline]
-    pub(crate) fn hit(&mut self, space: u16, page: u32, write: bool) -> bool {
+    pub(crate) fn hit(&mut self, space: u16, page: u32, write: bool, now_ns: u64) -> bool {
         let entry = match self.tables[usize::from(space)].get(page as usize) {
             Some(entry) if *entry != 0 => *entry - 1,
             _ => return false,
@@ -119,9 +156,19 @@ impl Pool {
             frame.dirty = true;
             self.dirty_pages += 1;
         }
-        self.policy.used(entry);
+        self.policy.used(entry, now_ns);
         self.counters.add(HITS, 1);
         true
+    }
+
+    /// Changes a page that was just visited, if it is still here.
+    pub(crate) fn change(&mut self, space: u16, page: u32) {
+        let entry = self.tables[usize::from(space)].get(page as usize).copied().unwrap_or(0);
+        let frame = entry.checked_sub(1).map(|frame| &mut self.frames[frame as usize]);
+        if let Some(frame) = frame.filter(|frame| !frame.dirty) {
+            frame.dirty = true;
+            self.dirty_pages += 1;
+        }
     }
 
     /// What is known about a page, without using it.
@@ -143,8 +190,10 @@ impl Pool {
             self.frames.push(new);
             Taken { frame: self.frames.len() as u32 - 1, evicted: None }
         } else {
-            let frame = self.policy.victim()?;
-            self.policy.evicted(frame);
+            if !self.has_victim() {
+                return None;
+            }
+            let frame = self.policy.victim(PageId { space, page });
             let old = std::mem::replace(&mut self.frames[frame as usize], new);
             self.tables[usize::from(old.space)][old.page as usize] = 0;
             self.counters.add(EVICTIONS, 1);
@@ -154,6 +203,9 @@ impl Pool {
             }
             Taken { frame, evicted: Some((old.space, old.page, old.dirty)) }
         };
+        let old = taken.evicted.map(|(space, page, _)| PageId { space, page });
+        self.policy.assign(taken.frame, old, PageId { space, page });
+        self.pinned += 1;
         if write {
             self.dirty_pages += 1;
         }
@@ -162,21 +214,25 @@ impl Pool {
         Some(taken)
     }
 
-    /// Whether taking a frame now would wait, for a write-back or for a frame that is not pinned.
-    pub(crate) fn next_take_waits(&self) -> bool {
+    /// Whether taking a frame for this page now would wait, for a write-back or for a frame that is not pinned.
+    pub(crate) fn next_take_waits(&mut self, space: u16, page: u32) -> bool {
         self.frames.len() as u32 == self.capacity
-            && self.policy.victim().is_none_or(|frame| self.frames[frame as usize].dirty)
+            && (!self.has_victim() || {
+                let victim = self.policy.victim(PageId { space, page });
+                self.frames[victim as usize].dirty
+            })
     }
 
     /// Whether some frame could be taken.
     pub(crate) fn has_victim(&self) -> bool {
-        (self.frames.len() as u32) < self.capacity || self.policy.victim().is_some()
+        self.pinned < self.capacity
     }
 
     /// A frame's page has been read (or is new and needs no read): it is unpinned.
-    pub(crate) fn arrived(&mut self, frame: u32) {
+    pub(crate) fn arrived(&mut self, frame: u32, now_ns: u64) {
         self.frames[frame as usize].in_flight = false;
-        self.policy.loaded(frame);
+        self.pinned -= 1;
+        self.policy.loaded(frame, now_ns);
     }
 
     /// `client` waits for the page in flight into `frame`; a writer leaves it dirty.
@@ -223,73 +279,8 @@ impl Pool {
         self.capacity
     }
 
-    /// Bytes of the page tables, which grow with the spaces.
+    /// Bytes of the page tables and of what the policy remembers, which grow with the spaces.
     pub(crate) fn memory_bytes(&self) -> u64 {
-        self.tables.iter().map(|table| table.capacity() as u64 * 4).sum()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    /// A pool as a list, newest last.
-    fn model_access(
-        model: &mut Vec<(u32, bool)>,
-        capacity: usize,
-        page: u32,
-        write: bool,
-    ) -> (bool, Option<(u32, bool)>) {
-        if let Some(place) = model.iter().position(|(other, _)| *other == page) {
-            let (_, dirty) = model.remove(place);
-            model.push((page, dirty || write));
-            return (true, None);
-        }
-        let evicted = (model.len() == capacity).then(|| model.remove(0));
-        model.push((page, write));
-        (false, evicted)
-    }
-
-    proptest! {
-        #[test]
-        fn lru_agrees_with_a_list(
-            capacity in 1u32..12,
-            accesses in prop::collection::vec((0u32..30, any::<bool>()), 0..400),
-        ) {
-            let mut pool = Pool::new(0, 0, capacity, PolicyKind::Lru, 1);
-            pool.reserve(0, 30);
-            let mut model = Vec::new();
-            for (page, write) in accesses {
-                let (hit, evicted) = model_access(&mut model, capacity as usize, page, write);
-                prop_assert_eq!(pool.hit(0, page, write), hit);
-                if !hit {
-                    let taken = pool.take(0, page, write).unwrap();
-                    prop_assert_eq!(taken.evicted.map(|(_, page, dirty)| (page, dirty)), evicted);
-                    prop_assert_eq!(pool.peek(0, page), Lookup::InFlight(taken.frame));
-                    pool.arrived(taken.frame);
-                }
-                prop_assert_eq!(pool.resident_pages(), model.len() as u64);
-                prop_assert_eq!(pool.dirty_pages(), model.iter().filter(|(_, dirty)| *dirty).count() as u64);
-            }
-        }
-    }
-
-    #[test]
-    fn pinned_frames_are_not_evicted() {
-        let mut pool = Pool::new(0, 0, 2, PolicyKind::Lru, 3);
-        pool.reserve(0, 10);
-        let first = pool.take(0, 1, false).unwrap();
-        let second = pool.take(0, 2, false).unwrap();
-        assert_eq!(pool.take(0, 3, false), None);
-        pool.wait_for_page(first.frame, 2, true);
-        pool.wait_for_page(first.frame, 0, false);
-        pool.arrived(first.frame);
-        let mut released = Vec::new();
-        pool.release_page_waiters(first.frame, &mut released);
-        assert_eq!(released, [2, 0]);
-        assert_eq!(pool.take(0, 3, false).unwrap().evicted, Some((0, 1, true)));
-        pool.arrived(second.frame);
-        assert!(pool.hit(0, 2, false));
+        self.tables.iter().map(|table| table.capacity() as u64 * 4).sum::<u64>() + self.policy.memory_bytes()
     }
 }

@@ -1,0 +1,29 @@
+//! First in, first out: being used changes nothing.
+
+use super::list::{Links, Queue};
+
+#[derive(Debug, Clone)]
+pub(crate) struct Fifo {
+    links: Links,
+    order: Queue,
+}
+
+impl Fifo {
+    pub(super) const BYTES: u64 = Links::BYTES;
+
+    pub(super) fn new(capacity: u32) -> Self {
+        Self { links: Links::new(capacity), order: Queue::new() }
+    }
+
+    pub(super) fn loaded(&mut self, frame: u32) {
+        self.order.push(&mut self.links, frame);
+    }
+
+    pub(super) fn victim(&self) -> u32 {
+        self.order.oldest()
+    }
+
+    pub(super) fn evicted(&mut self, frame: u32) {
+        self.order.remove(&mut self.links, frame);
+    }
+}
