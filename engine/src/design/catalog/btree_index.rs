@@ -1,0 +1,62 @@
+use super::*;
+
+pub(super) const BTREE_INDEX: BlockType = BlockType {
+    kind: "btree-index",
+    aliases: &[],
+    title: "B+tree index",
+    description: "A B+tree from keys to rows, with PostgreSQL's page arithmetic and split rules.",
+    category: Category::Index,
+    inputs: &[input(&[Category::Workload, Category::Transaction, Category::Query])],
+    outputs: &[PAGES, LOG],
+    parameters: &[
+        Parameter {
+            name: "table",
+            kind: ParameterKind::Text { max_length: 63 },
+            unit: None,
+            default: ParameterDefault::Derived(
+                "the table of the storage an index scan reads together with it; otherwise main",
+            ),
+            description: "Name of the table it indexes.",
+        },
+        PAGE_SIZE,
+        Parameter {
+            name: "fill_factor",
+            kind: ParameterKind::Number { min: 0.5, max: 1.0 },
+            unit: Some("ratio"),
+            default: ParameterDefault::Number(0.9),
+            description: "How full bulk loading, and splits of the rightmost leaf, leave a leaf page.",
+        },
+        Parameter {
+            name: "build",
+            kind: ParameterKind::Choice(&["bulk", "inserted"]),
+            unit: None,
+            default: ParameterDefault::Text("bulk"),
+            description: "How the loaded rows came in: packed bottom-up from sorted keys (CREATE INDEX), or inserted one by one.",
+        },
+        Parameter {
+            name: "split_rule",
+            kind: ParameterKind::Choice(&["rightmost", "middle"]),
+            unit: None,
+            default: ParameterDefault::Text("rightmost"),
+            description: "rightmost: the last page of a level splits at the fill factor, so ascending keys pack well; \
+                              middle: every page splits in half.",
+        },
+        Parameter {
+            name: "merge_threshold",
+            kind: ParameterKind::Number { min: 0.0, max: 0.5 },
+            unit: Some("ratio"),
+            default: ParameterDefault::Number(0.0),
+            description: "A page emptier than this after a delete is merged into a sibling; 0 keeps pages, as PostgreSQL does until vacuum.",
+        },
+    ],
+    events: &[
+        "btree_traverse",
+        "btree_lookup",
+        "btree_split",
+        "btree_merge",
+        "page_read",
+        "page_allocated",
+        "page_scan",
+    ],
+    personas: &[],
+};

@@ -1,0 +1,62 @@
+use super::*;
+
+pub(super) const BUFFER_POOL: BlockType = BlockType {
+    kind: "buffer-pool",
+    aliases: &["lru-buffer"],
+    title: "Buffer pool",
+    description: "Pages kept in memory: an eviction policy, dirty pages written back when evicted, pins, and at most one \
+                      read in flight for a page.",
+    category: Category::Buffer,
+    inputs: &[input(&[Category::Index, Category::Storage, Category::Query])],
+    outputs: &[output("device", &[Category::Device], true, false, "The device behind it.")],
+    parameters: &[
+        Parameter {
+            name: "capacity_pages",
+            kind: ParameterKind::Integer { min: 1, max: 16_777_216 },
+            unit: Some("pages"),
+            default: ParameterDefault::Integer(4096),
+            description: "Page frames it holds.",
+        },
+        Parameter {
+            name: "policy",
+            kind: ParameterKind::Choice(&[
+                "lru",
+                "midpoint-lru",
+                "fifo",
+                "random",
+                "clock",
+                "gclock",
+                "lfu",
+                "2q",
+                "arc",
+                "lru-k",
+                "slru",
+                "sieve",
+                "s3-fifo",
+                "w-tinylfu",
+            ]),
+            unit: None,
+            default: ParameterDefault::Text("lru"),
+            description: "Which page is evicted. lru: the one used longest ago; midpoint-lru: InnoDB's, new pages enter at 3/8 of \
+                              the list; fifo: the first loaded; random; clock: one use bit; gclock: PostgreSQL's, usage counts up \
+                              to 5; lfu: the one used least since it was loaded; 2q; arc; lru-k: K is 2; slru: four segments; \
+                              sieve; s3-fifo; w-tinylfu.",
+        },
+        Parameter {
+            name: "old_blocks_time_ms",
+            kind: ParameterKind::Number { min: 0.0, max: 3_600_000.0 },
+            unit: Some("ms"),
+            default: ParameterDefault::Number(1000.0),
+            description: "midpoint-lru: a page used again sooner than this after it was loaded stays old (innodb_old_blocks_time).",
+        },
+        Parameter {
+            name: "lru_k_history",
+            kind: ParameterKind::Boolean,
+            unit: None,
+            default: ParameterDefault::Boolean(true),
+            description: "lru-k: whether the last use of an evicted page is remembered, for good.",
+        },
+    ],
+    events: &["page_read_from_disk", "page_evicted", "page_written_back"],
+    personas: &[],
+};

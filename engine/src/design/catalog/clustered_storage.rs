@@ -1,0 +1,57 @@
+use super::*;
+
+pub(super) const CLUSTERED_STORAGE: BlockType = BlockType {
+    kind: "clustered-storage",
+    aliases: &[],
+    title: "Clustered storage",
+    description: "Rows inside a B+tree in key order: one tree search finds the row, ranges read neighbouring pages. \
+                      InnoDB's page and record overheads.",
+    category: Category::Storage,
+    inputs: &[input(&[Category::Workload, Category::Transaction, Category::Query])],
+    outputs: &[PAGES, LOG],
+    parameters: &[
+        TABLE,
+        PAGE_SIZE,
+        Parameter {
+            name: "fill_factor",
+            kind: ParameterKind::Number { min: 0.5, max: 1.0 },
+            unit: Some("ratio"),
+            default: ParameterDefault::Number(0.9375),
+            description: "How full bulk loading, and splits of the rightmost leaf, leave a leaf page (InnoDB: 15/16).",
+        },
+        Parameter {
+            name: "build",
+            kind: ParameterKind::Choice(&["bulk", "inserted"]),
+            unit: None,
+            default: ParameterDefault::Text("bulk"),
+            description: "How the loaded rows came in: packed bottom-up from sorted keys, or inserted one by one.",
+        },
+        Parameter {
+            name: "split_rule",
+            kind: ParameterKind::Choice(&["rightmost", "middle"]),
+            unit: None,
+            default: ParameterDefault::Text("rightmost"),
+            description: "rightmost: the last page of a level splits at the fill factor; middle: every page splits in half.",
+        },
+        Parameter {
+            name: "merge_threshold",
+            kind: ParameterKind::Number { min: 0.0, max: 0.5 },
+            unit: Some("ratio"),
+            default: ParameterDefault::Number(0.5),
+            description: "A page emptier than this after a delete is merged into a sibling when both fit one page (InnoDB: 0.5).",
+        },
+    ],
+    events: &[
+        "btree_traverse",
+        "btree_lookup",
+        "btree_split",
+        "btree_merge",
+        "page_read",
+        "page_allocated",
+        "page_scan",
+        "record_inserted",
+        "record_updated",
+        "record_deleted",
+    ],
+    personas: &[],
+};

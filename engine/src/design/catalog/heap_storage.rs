@@ -1,0 +1,47 @@
+use super::*;
+
+pub(super) const HEAP_STORAGE: BlockType = BlockType {
+    kind: "heap-storage",
+    aliases: &[],
+    title: "Heap storage",
+    description: "Rows in arrival order, found by row id or by reading everything. PostgreSQL's page and tuple overheads.",
+    category: Category::Storage,
+    inputs: &[input(&[Category::Workload, Category::Transaction, Category::Query])],
+    outputs: &[PAGES, LOG],
+    parameters: &[
+        TABLE,
+        PAGE_SIZE,
+        Parameter {
+            name: "fill_factor",
+            kind: ParameterKind::Number { min: 0.1, max: 1.0 },
+            unit: Some("ratio"),
+            default: ParameterDefault::Number(1.0),
+            description: "How full inserts leave a page (PostgreSQL's default is 1).",
+        },
+        Parameter {
+            name: "hint_bits",
+            kind: ParameterKind::Boolean,
+            unit: None,
+            default: ParameterDefault::Boolean(false),
+            description: "Whether the first visit of a page after a committed update changes the page, because it notes on the \
+                              rows that the change committed, as PostgreSQL does.",
+        },
+        Parameter {
+            name: "page_requests_per_update",
+            kind: ParameterKind::Integer { min: 1, max: 16 },
+            unit: Some("requests"),
+            default: ParameterDefault::Integer(1),
+            description: "Requests of the row's page in one update; the page stays pinned, so all but the first are hits that an \
+                              eviction policy does not see (PostgreSQL: 3).",
+        },
+    ],
+    events: &[
+        "page_read",
+        "page_allocated",
+        "page_scan",
+        "record_inserted",
+        "record_updated",
+        "record_deleted",
+    ],
+    personas: &[],
+};

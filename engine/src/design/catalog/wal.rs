@@ -1,0 +1,38 @@
+use super::*;
+
+pub(super) const WAL: BlockType = BlockType {
+    kind: "wal",
+    aliases: &[],
+    title: "Write-ahead log",
+    description: "Changes are appended to a log, and commits wait for it as the commit mode says. One flush runs at a time; \
+                      commits that arrive meanwhile share the next one.",
+    category: Category::Log,
+    inputs: &[input(&[Category::Transaction, Category::Index, Category::Storage])],
+    outputs: &[output("device", &[Category::Device], true, false, "The device the log lies on.")],
+    parameters: &[
+        Parameter {
+            name: "commit_mode",
+            kind: ParameterKind::Choice(&["sync", "interval", "async"]),
+            unit: None,
+            default: ParameterDefault::Text("sync"),
+            description: "sync: a commit waits for the flush of its records; interval: it waits for the next periodic flush; \
+                              async: it does not wait, a periodic flush follows.",
+        },
+        Parameter {
+            name: "group_commit",
+            kind: ParameterKind::Boolean,
+            unit: None,
+            default: ParameterDefault::Boolean(true),
+            description: "In sync mode, whether commits that wait together share one flush; otherwise each has its own.",
+        },
+        Parameter {
+            name: "flush_interval_ms",
+            kind: ParameterKind::Number { min: 0.01, max: 60_000.0 },
+            unit: Some("ms"),
+            default: ParameterDefault::Number(200.0),
+            description: "Time between periodic flushes in the interval and async modes (PostgreSQL's wal_writer_delay is 200 ms).",
+        },
+    ],
+    events: &["log_append", "log_flush"],
+    personas: &[],
+};
