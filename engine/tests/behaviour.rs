@@ -3,7 +3,10 @@
 
 mod common;
 
-use common::{DELETE, INSERT, RANGE, READ, SCAN, UPDATE, block, canvas, counter, heap_btree, run, workload};
+use common::{
+    DELETE, INSERT, RANGE, READ, SCAN, UPDATE, block, canvas, counter, every_operation, heap_btree, run,
+    workload,
+};
 use engine::{Options, Report, TraceLevel, design, templates, workload as workloads};
 use serde_json::{Value, json};
 
@@ -91,17 +94,7 @@ fn designs() -> Vec<Value> {
 
 #[test]
 fn any_legal_wiring_serves_every_operation() {
-    let operations = [
-        (READ, 4.0, Value::Null),
-        (UPDATE, 3.0, Value::Null),
-        (INSERT, 3.0, Value::Null),
-        (DELETE, 2.0, Value::Null),
-        (RANGE, 1.0, Value::Null),
-        ("UPDATE main SET a = 1 WHERE id > ? LIMIT 5", 1.0, Value::Null),
-        ("DELETE FROM main WHERE id BETWEEN 10 AND 12", 1.0, Value::Null),
-        (SCAN, 0.2, Value::Null),
-        ("UPDATE main SET a = 1", 0.1, Value::Null),
-    ];
+    let operations = every_operation();
     for (number, design) in designs().iter().enumerate() {
         for order in ["hashed", "ascending", "descending"] {
             let mut config = config(1_500, 6, 400);

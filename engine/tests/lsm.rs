@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{DELETE, INSERT, RANGE, READ, SCAN, UPDATE, block, canvas, counter, run, run_with, workload};
+use common::{INSERT, READ, block, canvas, counter, every_operation, run, run_with, workload};
 use engine::report::Percentile;
 use engine::{Options, Report, TraceLevel};
 use serde_json::{Value, json};
@@ -78,17 +78,7 @@ fn mean_wait(report: &Report, cause: &str) -> f64 {
 
 #[test]
 fn any_wiring_serves_every_operation() {
-    let operations = [
-        (READ, 4.0, Value::Null),
-        (UPDATE, 3.0, Value::Null),
-        (INSERT, 3.0, Value::Null),
-        (DELETE, 2.0, Value::Null),
-        (RANGE, 1.0, Value::Null),
-        ("UPDATE main SET a = 1 WHERE id > ? LIMIT 5", 1.0, Value::Null),
-        ("DELETE FROM main WHERE id BETWEEN 10 AND 12", 1.0, Value::Null),
-        (SCAN, 0.2, Value::Null),
-        ("UPDATE main SET a = 1", 0.1, Value::Null),
-    ];
+    let operations = every_operation();
     let mut designs = vec![with_heap()];
     for compaction in ["leveled", "universal", "leveldb"] {
         for background in ["concurrent", "settled"] {

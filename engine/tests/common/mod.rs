@@ -54,6 +54,21 @@ pub const DELETE: &str = "DELETE FROM main WHERE id = ?";
 pub const SCAN: &str = "SELECT * FROM main";
 pub const RANGE: &str = "SELECT * FROM main WHERE id >= ? LIMIT 50";
 
+/// Every kind of operation there is, in a mix that keeps a table from running empty at once.
+pub fn every_operation() -> [(&'static str, f64, Value); 9] {
+    [
+        (READ, 4.0, Value::Null),
+        (UPDATE, 3.0, Value::Null),
+        (INSERT, 3.0, Value::Null),
+        (DELETE, 2.0, Value::Null),
+        (RANGE, 1.0, Value::Null),
+        ("UPDATE main SET a = 1 WHERE id > ? LIMIT 5", 1.0, Value::Null),
+        ("DELETE FROM main WHERE id BETWEEN 10 AND 12", 1.0, Value::Null),
+        (SCAN, 0.2, Value::Null),
+        ("UPDATE main SET a = 1", 0.1, Value::Null),
+    ]
+}
+
 pub fn quiet(seed: u64) -> Options {
     Options { seed, trace: TraceLevel::None, ..Options::default() }
 }
