@@ -36,12 +36,22 @@ fn of_kind(kind: &str) -> Vec<Case> {
 fn postgresql_trees_heaps_and_buffers_agree() {
     for (kind, count, median_limit) in [("pg_btree", 35, 0.5), ("pg_heap", 12, 0.01), ("pg_buffer", 30, 0.5)]
     {
-        let cases = of_kind(kind);
-        assert_eq!(cases.len(), count);
-        let score = &check(&cases).by_kind[kind];
-        assert_eq!(score.missing, 0);
-        assert!(score.median_abs_pct_error.unwrap() <= median_limit, "{kind}: {score:?}");
+        kind_agrees(kind, count, median_limit);
     }
+}
+
+#[test]
+fn innodb_trees_agree() {
+    kind_agrees("innodb", 10, 0.1);
+}
+
+/// All cases of a kind, and the limit of the median error in percent.
+fn kind_agrees(kind: &str, count: usize, median_limit: f64) {
+    let cases = of_kind(kind);
+    assert_eq!(cases.len(), count);
+    let score = &check(&cases).by_kind[kind];
+    assert_eq!(score.missing, 0);
+    assert!(score.median_abs_pct_error.unwrap() <= median_limit, "{kind}: {score:?}");
 }
 
 /// One case of a shape of trace, the one with the largest cache: `engine fidelity` runs them all.

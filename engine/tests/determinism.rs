@@ -64,8 +64,8 @@ fn pinned_reports() {
     let pinned = [
         ("heap-btree", "ycsb-a", "5114f5106d1f82b5"),
         ("heap-btree", "ycsb-e", "c88da986dfe56271"),
-        ("clustered-large-pool", "ycsb-f", "fde247dad11ec5cd"),
-        ("ingest-async-cloud", "inserts", "b0694b5861164906"),
+        ("clustered-large-pool", "ycsb-f", "ee20dd14ad830d22"),
+        ("ingest-async-cloud", "inserts", "4dce7525b54339dc"),
         ("lsm-leveled", "ycsb-a", "8a38f0edd62e81fe"),
         ("full-scan-ssd", "full-scans", "fae25be394c734b0"),
     ];

@@ -203,7 +203,7 @@ impl Kernel<'_> {
                         self.trace.emit(now_ns, block.block, "page_allocated", || json!({"page_id": 0}));
                     }
                 }
-                Change::Parent { level, page } => {
+                Change::Parent { level, page } | Change::Sibling { level, page } => {
                     steps.push(Step::Page { space: space(level), page, write: true });
                 }
                 Change::Merge { level, left, right } => {

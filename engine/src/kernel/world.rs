@@ -15,7 +15,7 @@ use crate::blocks::tree_block::TreeBlock;
 use crate::blocks::wal::Wal;
 use crate::design::{Code, Diagnostic};
 use crate::plan::route::table_of;
-use crate::plan::{BlockIndex, HeapSpec, LsmBuild, LsmSpec, Plan, Spec, TreeSpec};
+use crate::plan::{BlockIndex, HeapSpec, LsmBuild, LsmSpec, PageFormat, Plan, Spec, TreeSpec};
 use crate::prng::Stream;
 use crate::workload::keyspace::KeySpace;
 use crate::workload::{InsertOrder, Table};
@@ -142,13 +142,23 @@ impl<'a> World<'a> {
             let (table, keys) = (&tables[position], &keys[position]);
             let built = match spec {
                 Spec::BtreeIndex(tree) => {
-                    let shape = TreeShape::postgres_index(
-                        tree.page_size_bytes,
-                        table.key_bytes,
-                        tree.fill_factor,
-                        tree.rightmost_split,
-                        tree.merge_threshold,
-                    );
+                    let shape = match tree.page_format {
+                        PageFormat::Postgres => TreeShape::postgres_index(
+                            tree.page_size_bytes,
+                            table.key_bytes,
+                            tree.fill_factor,
+                            tree.rightmost_split,
+                            tree.merge_threshold,
+                        ),
+                        PageFormat::InnoDb => TreeShape::innodb_secondary(
+                            tree.page_size_bytes,
+                            table.key_bytes,
+                            tree.primary_key_bytes.unwrap_or(table.key_bytes),
+                            tree.fill_factor,
+                            tree.rightmost_split,
+                            tree.merge_threshold,
+                        ),
+                    };
                     self.add_tree(block, tree, shape, table, keys, control, memory)?
                 }
                 Spec::Clustered(tree) => {

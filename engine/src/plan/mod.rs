@@ -42,10 +42,20 @@ pub(crate) enum Spec {
     Disk(DiskSpec),
 }
 
+/// Whose pages a tree has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PageFormat {
+    Postgres,
+    InnoDb,
+}
+
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct TreeSpec {
     pub(crate) table: String,
     pub(crate) page_size_bytes: u32,
+    pub(crate) page_format: PageFormat,
+    /// InnoDB's secondary indexes: what an entry holds beside its key; absent: as many bytes as the key.
+    pub(crate) primary_key_bytes: Option<u32>,
     pub(crate) fill_factor: f64,
     pub(crate) bulk_build: bool,
     pub(crate) rightmost_split: bool,

@@ -9,6 +9,7 @@
 //! A lookup goes through the directory to the leaf and from there up the parents, which gives the same pages a search from the
 //! root visits. A split finds its middle key by selecting a bit.
 
+mod innodb;
 mod level;
 mod shape;
 
@@ -38,6 +39,8 @@ pub(crate) enum Change {
     Grew { level: u8 },
     /// The entries of this inner page changed.
     Parent { level: u8, page: u32 },
+    /// This page got an entry in the place of the page beside it.
+    Sibling { level: u8, page: u32 },
 }
 
 #[derive(Debug, Clone)]
@@ -49,6 +52,8 @@ pub(crate) struct Tree {
     directory: Directory,
     rightmost: u32,
     changes: Vec<Change>,
+    /// Of InnoDB's pages only.
+    histories: innodb::Histories,
 }
 
 /// From stretches of ranks to leaves. Empty while the leaves are found by arithmetic.
@@ -72,6 +77,7 @@ impl Tree {
             directory: Directory::default(),
             rightmost: 0,
             changes: Vec::new(),
+            histories: innodb::Histories::default(),
         };
         tree.make_directory();
         tree
@@ -93,8 +99,7 @@ impl Tree {
         let mut items = keys;
         loop {
             let per_page = u64::from(shape.page(counts.len()).bulk_items);
-            // A page closes only when one more item arrives, so the last page may hold one above the rest.
-            let pages = items.saturating_sub(1).div_ceil(per_page).max(1);
+            let pages = shape.page(counts.len()).bulk_pages(items);
             counts.push((pages as u32, per_page as u32, items));
             if pages == 1 {
                 break;
@@ -136,6 +141,7 @@ impl Tree {
             directory: Directory::default(),
             rightmost: counts[0].0 - 1,
             changes: Vec::new(),
+            histories: innodb::Histories::default(),
         };
         if contiguous.is_none() {
             tree.make_directory();
@@ -171,7 +177,7 @@ impl Tree {
     }
 
     pub(crate) fn leaf_density(&self) -> f64 {
-        self.shape.leaf.density(self.keys, self.pages(0))
+        self.shape.leaf_density(self.keys, self.pages(0))
     }
 
     pub(crate) fn item_bytes(&self) -> u32 {
@@ -229,6 +235,9 @@ impl Tree {
     pub(crate) fn insert(&mut self, rank: u32) {
         self.changes.clear();
         let leaf = self.leaf_of(rank);
+        if let Some(rules) = self.shape.innodb {
+            return self.insert_innodb(&rules, leaf, rank);
+        }
         self.extend_directory(rank);
         self.present.set(rank);
         self.keys += 1;
@@ -247,15 +256,23 @@ impl Tree {
         self.present.clear(rank);
         self.keys -= 1;
         self.levels[0].get_mut(leaf).count -= 1;
+        if self.shape.innodb.is_some() {
+            self.removed_innodb(0, leaf);
+        }
         self.merge_if_sparse(0, leaf);
     }
 
     fn split(&mut self, level: usize, page: u32) {
+        let node = self.levels[level].get(page);
+        self.split_at(level, page, self.shape.page(level).split(node.count, node.next == NONE));
+    }
+
+    /// Splits a page behind its first `left_count` entries, and tells the page of the others.
+    fn split_at(&mut self, level: usize, page: u32, left_count: u32) -> u32 {
         if level == 0 && self.directory.leaves.is_empty() {
             self.make_directory();
         }
         let node = self.levels[level].get(page);
-        let left_count = self.shape.page(level).split(node.count, node.next == NONE);
         let right_start = if level == 0 {
             // There are more keys than `left_count` from the start on, so the bit exists.
             self.present.select(node.start, left_count).unwrap_or(node.start)
@@ -282,6 +299,7 @@ impl Tree {
             self.adopt(level, right);
         }
         self.add_child(level + 1, page, right, node.parent);
+        right
     }
 
     /// Tells the level `level` that `left` has a new right sibling.
@@ -292,9 +310,15 @@ impl Tree {
             self.levels[level - 1].get_mut(left).parent = 0;
             self.levels[level - 1].get_mut(right).parent = 0;
             self.changes.push(Change::Grew { level: level as u8 });
+            if self.shape.innodb.is_some() {
+                self.grew_innodb(level, right);
+            }
             return;
         }
         self.changes.push(Change::Parent { level: level as u8, page: parent });
+        if let Some(rules) = self.shape.innodb {
+            return self.add_child_innodb(&rules, level, parent, left, right);
+        }
         let node = self.levels[level].get_mut(parent);
         node.count += 1;
         let (count, rightmost) = (node.count, node.next == NONE);
@@ -321,27 +345,45 @@ impl Tree {
 
     fn merge_if_sparse(&mut self, level: usize, page: u32) {
         let node = self.levels[level].get(page);
-        let capacity = self.shape.page(level).capacity(node.next == NONE);
-        let sparse = f64::from(node.count) < self.shape.merge_threshold * f64::from(capacity);
+        let sparse = match &self.shape.innodb {
+            Some(rules) => self.is_sparse_innodb(rules, level, node.count),
+            None => {
+                let capacity = self.shape.page(level).capacity(node.next == NONE);
+                f64::from(node.count) < self.shape.merge_threshold * f64::from(capacity)
+            }
+        };
         if node.parent == NONE || !sparse {
             return;
         }
-        let parent = self.levels[level + 1].get(node.parent);
-        let sibling_right = self.sibling_right(level, node);
-        let pair = match sibling_right {
-            Some(right) if self.fits(level, page, right) => Some((page, right)),
-            _ if parent.start != page => {
-                let mut left = parent.start;
-                while self.levels[level].get(left).next != page {
-                    left = self.levels[level].get(left).next;
-                }
-                self.fits(level, left, page).then_some((left, page))
-            }
-            _ => None,
+        let left = (self.levels[level + 1].get(node.parent).start != page)
+            .then(|| self.page_before(level, page))
+            .filter(|left| self.fits(level, *left, page));
+        let pair = match left {
+            Some(left) => Some((left, page)),
+            None => self
+                .sibling_right(level, node)
+                .filter(|right| self.fits(level, page, *right))
+                .map(|right| (page, right)),
         };
         if let Some((left, right)) = pair {
+            if let Some(rules) = self.shape.innodb {
+                self.join_innodb(&rules, level, left, right, page);
+            }
             self.merge(level, left, right);
         }
+    }
+
+    /// The page before one that is not the first of its level.
+    fn page_before(&self, level: usize, page: u32) -> u32 {
+        let mut first = page;
+        for below in (0..level).rev() {
+            first = self.levels[below + 1].get(first).start;
+        }
+        let mut before = self.leaf_of(self.levels[0].get(first).start.saturating_sub(1));
+        for below in 0..level {
+            before = self.levels[below].get(before).parent;
+        }
+        before
     }
 
     /// The next page, where it has the same parent.
@@ -380,7 +422,13 @@ impl Tree {
             // The root has one child left: that child is the root.
             self.levels.truncate(level + 1);
             self.levels[level].get_mut(left).parent = NONE;
+            if self.shape.innodb.is_some() {
+                self.shrank_innodb(level, left);
+            }
             return;
+        }
+        if self.shape.innodb.is_some() {
+            self.removed_innodb(level + 1, parent);
         }
         self.merge_if_sparse(level + 1, parent);
     }
@@ -439,6 +487,7 @@ impl Tree {
         self.present.memory_bytes()
             + self.directory.leaves.capacity() as u64 * 4
             + self.levels.iter().map(Level::memory_bytes).sum::<u64>()
+            + self.histories.memory_bytes()
     }
 }
 

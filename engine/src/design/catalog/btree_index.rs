@@ -4,7 +4,7 @@ pub(super) const BTREE_INDEX: BlockType = BlockType {
     kind: "btree-index",
     aliases: &[],
     title: "B+tree index",
-    description: "A B+tree from keys to rows, with PostgreSQL's page arithmetic and split rules.",
+    description: "A B+tree from keys to rows, with the page arithmetic and split rules of the page format.",
     category: Category::Index,
     inputs: &[input(&[Category::Workload, Category::Transaction, Category::Query])],
     outputs: &[PAGES, LOG],
@@ -19,6 +19,21 @@ pub(super) const BTREE_INDEX: BlockType = BlockType {
             description: "Name of the table it indexes.",
         },
         PAGE_SIZE,
+        Parameter {
+            name: "page_format",
+            kind: ParameterKind::Choice(&["postgres", "innodb"]),
+            unit: None,
+            default: ParameterDefault::Text("postgres"),
+            description: "Whose pages: headers, what an entry holds beside its key, and how pages split and merge. postgres: nbtree; \
+                              innodb: a secondary index.",
+        },
+        Parameter {
+            name: "primary_key_bytes",
+            kind: ParameterKind::Integer { min: 1, max: 3072 },
+            unit: Some("bytes"),
+            default: ParameterDefault::Derived("the key bytes of the table"),
+            description: "innodb: bytes of the primary key that an entry holds beside its own key.",
+        },
         Parameter {
             name: "fill_factor",
             kind: ParameterKind::Number { min: 0.5, max: 1.0 },

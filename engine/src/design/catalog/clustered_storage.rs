@@ -5,13 +5,21 @@ pub(super) const CLUSTERED_STORAGE: BlockType = BlockType {
     aliases: &[],
     title: "Clustered storage",
     description: "Rows inside a B+tree in key order: one tree search finds the row, ranges read neighbouring pages. \
-                      InnoDB's page and record overheads.",
+                      Page and row overheads of the page format.",
     category: Category::Storage,
     inputs: &[input(&[Category::Workload, Category::Transaction, Category::Query])],
     outputs: &[PAGES, LOG],
     parameters: &[
         TABLE,
         PAGE_SIZE,
+        Parameter {
+            name: "page_format",
+            kind: ParameterKind::Choice(&["innodb"]),
+            unit: None,
+            default: ParameterDefault::Text("innodb"),
+            description: "Whose pages: headers, bytes of a row beside its data, and how pages split and merge. innodb: a clustered \
+                              index.",
+        },
         Parameter {
             name: "fill_factor",
             kind: ParameterKind::Number { min: 0.5, max: 1.0 },
@@ -31,14 +39,15 @@ pub(super) const CLUSTERED_STORAGE: BlockType = BlockType {
             kind: ParameterKind::Choice(&["rightmost", "middle"]),
             unit: None,
             default: ParameterDefault::Text("rightmost"),
-            description: "rightmost: the last page of a level splits at the fill factor; middle: every page splits in half.",
+            description: "rightmost: a page splits where ascending (or descending) keys come in, and ordered keys fill it to the fill \
+                              factor; middle: every page splits in half.",
         },
         Parameter {
             name: "merge_threshold",
             kind: ParameterKind::Number { min: 0.0, max: 0.5 },
             unit: Some("ratio"),
             default: ParameterDefault::Number(0.5),
-            description: "A page emptier than this after a delete is merged into a sibling when both fit one page (InnoDB: 0.5).",
+            description: "A page emptier than this after a delete is merged into a sibling when both fit one page (InnoDB: 0.5, of the whole page).",
         },
     ],
     events: &[
