@@ -41,8 +41,9 @@ fn postgresql_trees_heaps_and_buffers_agree() {
 }
 
 #[test]
-fn innodb_trees_agree() {
+fn innodb_trees_and_its_pool_agree() {
     kind_agrees("innodb", 10, 0.1);
+    kind_agrees("innodb_pool", 5, 2.0);
 }
 
 /// All cases of a kind, and the limit of the median error in percent.

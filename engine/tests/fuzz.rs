@@ -13,13 +13,14 @@ const STEP_LIMIT: u64 = 20_000_000;
 
 #[derive(Debug, Clone)]
 struct Shape {
-    pool_pages: Option<u32>,
+    pool: Option<Value>,
     log: Option<&'static str>,
     storage: &'static str,
     page_size: u32,
     fill_factor: f64,
     path: &'static str,
     build: &'static str,
+    page_format: &'static str,
     disk: Value,
 }
 
@@ -29,24 +30,39 @@ fn shape() -> impl Strategy<Value = Shape> {
         (1u32..5).prop_map(|slots| json!({"slots": slots, "service_distribution": "exponential"})),
     ];
     (
-        prop::option::of(select(vec![8u32, 16, 100, 10_000])),
+        prop::option::of(pool()),
         prop::option::of(select(vec!["sync", "async", "interval"])),
         select(vec!["heap-storage", "clustered-storage"]),
         select(vec![4096u32, 8192, 16_384]),
         select(vec![0.5, 0.9, 1.0]),
         select(vec!["index", "covering", "scan", "direct", "all"]),
-        select(vec!["bulk", "inserted"]),
+        (select(vec!["bulk", "inserted"]), select(vec!["postgres", "innodb"])),
         disk,
     )
-        .prop_map(|(pool_pages, log, storage, page_size, fill_factor, path, build, disk)| Shape {
-            pool_pages,
-            log,
-            storage,
-            page_size,
-            fill_factor,
-            path,
-            build,
-            disk,
+        .prop_map(|(pool, log, storage, page_size, fill_factor, path, (build, page_format), disk)| {
+            Shape { pool, log, storage, page_size, fill_factor, path, build, page_format, disk }
+        })
+}
+
+/// A pool of any size, with any of the things it may do in the background.
+fn pool() -> impl Strategy<Value = Value> {
+    (
+        select(vec![8u32, 16, 100, 10_000]),
+        select(vec!["lru", "midpoint-lru", "gclock"]),
+        prop::option::of(1u32..8),
+        prop::option::of(1u32..20),
+        prop::option::of(1u32..100),
+        prop::option::of(select(vec![1u32, 1_000, 1_000_000])),
+    )
+        .prop_map(|(capacity, policy, free_pages, writer_ms, checkpoint_ms, log_bytes)| {
+            json!({
+                "capacity_pages": capacity,
+                "policy": policy,
+                "free_pages_target": free_pages.unwrap_or(0),
+                "background_writer_delay_ms": writer_ms.unwrap_or(0),
+                "checkpoint_interval_seconds": f64::from(checkpoint_ms.unwrap_or(0)) / 1e3,
+                "checkpoint_log_bytes": log_bytes.unwrap_or(0),
+            })
         })
 }
 
@@ -55,9 +71,9 @@ impl Shape {
         let pages = json!({"page_size": self.page_size, "fill_factor": self.fill_factor});
         let mut blocks = vec![("client", "client", json!({})), ("disk", "disk", self.disk.clone())];
         let mut wires: Vec<String> = Vec::new();
-        let below = match self.pool_pages {
-            Some(capacity) => {
-                blocks.push(("pool", "buffer-pool", json!({"capacity_pages": capacity})));
+        let below = match &self.pool {
+            Some(pool) => {
+                blocks.push(("pool", "buffer-pool", pool.clone()));
                 wires.push("pool.device -> disk".into());
                 "pool"
             }
@@ -80,6 +96,7 @@ impl Shape {
         if ["index", "covering", "all"].contains(&self.path) {
             let mut parameters = pages;
             parameters["build"] = json!(self.build);
+            parameters["page_format"] = json!(self.page_format);
             pages_block("index", "btree-index", parameters);
             blocks.push(("lookup", "index-scan", json!({})));
             wires.extend(["client.out -> lookup".into(), "lookup.index -> index".into()]);

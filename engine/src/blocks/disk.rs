@@ -64,6 +64,8 @@ pub(crate) enum Purpose {
     LoadRun { client: u32, pool: u16, run: u32 },
     /// An evicted dirty page; the client that evicted it waits.
     WriteBack { client: u32, pool: u16 },
+    /// A page a pool writes for nobody; `leaves` is the frame that is free afterwards.
+    Background { pool: u16, leaves: Option<u32> },
     /// A log's flush.
     Flush { wal: u16 },
     /// Part of an LSM tree's flush or compaction.

@@ -35,6 +35,8 @@ pub(crate) struct Wal {
     waiting: VecDeque<(u32, u64)>,
     in_flight: bool,
     timer_set: bool,
+    /// Checkpoints that began, of the pools whose pages it protects.
+    pub(crate) checkpoint_number: u64,
     /// Blocks written so far: where the next flush lands on the device.
     position: u32,
 }
@@ -70,6 +72,7 @@ impl Wal {
             waiting: VecDeque::new(),
             in_flight: false,
             timer_set: false,
+            checkpoint_number: 0,
             position: 0,
         }
     }

@@ -7,6 +7,7 @@ mod cache;
 mod cases;
 mod experiment;
 mod innodb;
+mod innodb_pool;
 mod pg_btree;
 mod pg_buffer;
 mod pg_heap;
@@ -37,6 +38,7 @@ pub fn predict(case: &Case) -> Option<Prediction> {
     let quantities = match case.kind.as_str() {
         "cache" => cache::simulate(case, FIRST_SEED)?,
         "innodb" => innodb::simulate(case, FIRST_SEED)?,
+        "innodb_pool" => innodb_pool::simulate(case, FIRST_SEED)?,
         "pg_btree" => pg_btree::simulate(case, FIRST_SEED)?,
         // Chance moves the hit ratio of one run by as much as half the tolerance.
         "pg_buffer" => mean(&[1, 2, 3, 4].map(|seed| pg_buffer::simulate(case, seed)))?,

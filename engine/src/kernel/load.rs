@@ -162,6 +162,8 @@ impl<'a> Kernel<'a> {
             released: Vec::new(),
             runs: Vec::new(),
             free_runs: Vec::new(),
+            pool_timers: 0,
+            washed: Vec::new(),
             client_block,
             issued: 0,
             completed: 0,

@@ -4,6 +4,7 @@
 //! blocks, at the moment it began, and takes its processor time afterwards. An operation about to block first waits for its own
 //! processor time to pass, so requests reach devices in order of time.
 
+mod background;
 pub mod budget;
 pub(crate) mod calendar;
 pub(crate) mod cause;
@@ -19,7 +20,7 @@ mod world;
 
 use std::collections::VecDeque;
 
-use crate::blocks::buffer::Pool;
+use crate::blocks::buffer::{DirtyPage, Pool};
 use crate::blocks::disk::Disk;
 use crate::blocks::heap::HeapBlock;
 use crate::blocks::lsm_block::LsmBlock;
@@ -125,6 +126,10 @@ pub(crate) struct Kernel<'a> {
     /// Frames of multi-page reads in flight.
     pub(crate) runs: Vec<Vec<u32>>,
     pub(crate) free_runs: Vec<u32>,
+    /// Timers of pools in the calendar.
+    pool_timers: usize,
+    /// Pages of the background round in progress.
+    washed: Vec<DirtyPage>,
     client_block: usize,
     issued: u64,
     completed: u64,
@@ -168,6 +173,7 @@ impl Kernel<'_> {
     fn run(&mut self, options: &Options, control: &Control, memory: &Memory) -> Result<(), StopCause> {
         let loaded_bytes = self.growing_bytes();
         self.start();
+        self.start_background();
         let mut steps = 0;
         while self.completed < self.program.total {
             if steps % POLL_EVENTS == 0 {
@@ -193,6 +199,7 @@ impl Kernel<'_> {
                     let action = self.wals[usize::from(wal)].timer_due();
                     self.apply_log_action(usize::from(wal), action);
                 }
+                Event::PoolTimer(pool) => self.pool_timer(usize::from(pool)),
             }
             while let Some(client) = self.ready.pop_front() {
                 self.resume(client);

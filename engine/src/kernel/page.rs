@@ -105,6 +105,9 @@ impl Kernel<'_> {
         write: bool,
     ) -> Option<(u32, Option<(u16, u32)>)> {
         let taken = self.pools[usize::from(pool)].take(space, page, write)?;
+        if self.pools[usize::from(pool)].wants_cleaning() {
+            self.clean_pool(usize::from(pool));
+        }
         let Some((old_space, old_page, dirty)) = taken.evicted else {
             return Some((taken.frame, None));
         };
@@ -178,7 +181,7 @@ impl Kernel<'_> {
         Flow::Next
     }
 
-    fn wake_frame_waiter(&mut self, pool: usize) {
+    pub(super) fn wake_frame_waiter(&mut self, pool: usize) {
         if let Some(client) = self.pools[pool].release_frame_waiter() {
             let waited_ns = self.now_ns - self.clients[client as usize].waiting_since_ns;
             self.charge(client, self.causes.pool(pool, FRAME_WAIT), waited_ns);
@@ -287,6 +290,7 @@ impl Kernel<'_> {
                 }
                 self.ready.push_back(client);
             }
+            Purpose::Background { pool, leaves } => self.written_in_background(usize::from(pool), leaves),
             Purpose::Flush { wal } => self.log_flushed(usize::from(wal), &request),
             Purpose::Lsm { lsm, flush } => self.lsm_chunk_done(usize::from(lsm), flush),
         }

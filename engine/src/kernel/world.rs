@@ -100,18 +100,13 @@ impl<'a> World<'a> {
             match spec {
                 Spec::BufferPool(pool) => {
                     self.numbers.0[block] = Some(self.pools.len() as u16);
-                    memory.charge(Pool::memory_for(pool.capacity_pages, pool.policy, self.clients))?;
+                    memory.charge(Pool::memory_for(pool, self.clients))?;
                     let disk = self.numbers.of(pool.device);
                     let stream =
                         Stream::new(self.seed, &format!("evictions of {}", self.plan.blocks[block].id));
-                    self.pools.push(Pool::new(
-                        block,
-                        disk,
-                        pool.capacity_pages,
-                        pool.policy,
-                        self.clients,
-                        stream,
-                    ));
+                    let built =
+                        Pool::new(block, disk, pool.capacity_pages, pool.policy, self.clients, stream);
+                    self.pools.push(built.with_background(pool));
                 }
                 Spec::Wal(wal) => {
                     self.numbers.0[block] = Some(self.wals.len() as u16);
@@ -221,7 +216,7 @@ impl<'a> World<'a> {
         let first_space = self.spaces.len() as u16;
         for level in 0..MAX_LEVELS {
             let pages = if level < tree.height() { tree.allocated(level) } else { 0 };
-            self.add_space(block, spec.pages, spec.page_size_bytes, pages, memory)?;
+            self.add_space(block, (spec.pages, spec.log), spec.page_size_bytes, pages, memory)?;
         }
         self.numbers.0[block] = Some(self.trees.len() as u16);
         let wal = spec.log.map(|log| self.numbers.of(log));
@@ -267,7 +262,7 @@ impl<'a> World<'a> {
         let in_bits = Lsm::memory_for(keys.universe());
         memory.charge(lsm.memory_bytes().saturating_sub(in_bits))?;
         let space = self.spaces.len() as u16;
-        self.add_space(block, spec.pages, spec.page_size_bytes, 0, memory)?;
+        self.add_space(block, (spec.pages, None), spec.page_size_bytes, 0, memory)?;
         self.numbers.0[block] = Some(self.lsms.len() as u16);
         let wal = spec.log.map(|log| self.numbers.of(log));
         self.lsms.push(LsmBlock::new(block, lsm, space, wal, spec.clone()));
@@ -296,16 +291,17 @@ impl<'a> World<'a> {
             universe,
         )
         .with_updates(spec.hint_bits, spec.page_requests_per_update);
-        self.add_space(block, spec.pages, spec.page_size_bytes, heap.pages(), memory)?;
+        self.add_space(block, (spec.pages, spec.log), spec.page_size_bytes, heap.pages(), memory)?;
         self.numbers.0[block] = Some(self.heaps.len() as u16);
         self.heaps.push(heap);
         Ok(())
     }
 
+    /// `log`: where changes of the pages are written to before the pages are.
     fn add_space(
         &mut self,
         block: BlockIndex,
-        pages_from: BlockIndex,
+        (pages_from, log): (BlockIndex, Option<BlockIndex>),
         page_bytes: u32,
         pages: u32,
         memory: &mut Memory,
@@ -320,6 +316,9 @@ impl<'a> World<'a> {
         if let Source::Pool(pool) = source {
             memory.charge(u64::from(pages) * 4)?;
             self.pools[usize::from(pool)].reserve(space, pages);
+            if let Some(log) = log {
+                self.pools[usize::from(pool)].add_log(self.numbers.of(log));
+            }
         }
         Ok(())
     }

@@ -161,7 +161,29 @@ pub(crate) enum PolicyKind {
 pub(crate) struct PoolSpec {
     pub(crate) capacity_pages: u32,
     pub(crate) policy: PolicyKind,
+    /// Frames that a cleaner keeps free; 0: no cleaner.
+    pub(crate) free_pages_target: u32,
+    pub(crate) writer: Option<WriterSpec>,
+    pub(crate) checkpoint: Option<CheckpointSpec>,
     pub(crate) device: BlockIndex,
+}
+
+/// A background writer.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct WriterSpec {
+    pub(crate) delay_ns: u64,
+    /// Pages a round at most.
+    pub(crate) max_pages: u32,
+    /// Pages kept clean over those lately needed in a round.
+    pub(crate) multiplier: f64,
+}
+
+/// When checkpoints begin, by time or by volume of the log, and the part of either over which they spread.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct CheckpointSpec {
+    pub(crate) interval_ns: Option<u64>,
+    pub(crate) log_bytes: Option<u64>,
+    pub(crate) completion_target: f64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,6 +4,7 @@
 //! else who wants that page waits for the one read in flight.
 
 mod arc;
+mod background;
 mod clock;
 mod fifo;
 mod ghosts;
@@ -27,8 +28,10 @@ mod w_tiny_lfu;
 use std::collections::VecDeque;
 
 use super::counters::Counters;
-use crate::plan::{BlockIndex, PolicyKind};
+use crate::plan::{BlockIndex, PolicyKind, PoolSpec};
 use crate::prng::Stream;
+use background::Background;
+pub(crate) use background::DirtyPage;
 use policy::Policy;
 
 pub(crate) const HITS: usize = 0;
@@ -46,6 +49,9 @@ struct PageId {
     space: u16,
     page: u32,
 }
+
+/// Where no page comes in for the one that leaves.
+const NO_PAGE: PageId = PageId { space: u16::MAX, page: u32::MAX };
 
 #[derive(Debug, Clone, Copy)]
 struct Frame {
@@ -91,11 +97,15 @@ pub(crate) struct Pool {
     dirty_pages: u64,
     /// Frames in flight.
     pinned: u32,
+    /// What it does beside its clients, where it does anything.
+    pub(crate) background: Option<Box<Background>>,
 }
 
 impl Pool {
-    pub(crate) fn memory_for(capacity: u32, policy: PolicyKind, clients: u32) -> u64 {
-        u64::from(capacity) * (8 + 4 + Policy::bytes_per_frame(policy)) + u64::from(clients) * 4
+    pub(crate) fn memory_for(spec: &PoolSpec, clients: u32) -> u64 {
+        u64::from(spec.capacity_pages) * (8 + 4 + Policy::bytes_per_frame(spec.policy))
+            + u64::from(clients) * 4
+            + Background::memory_for(spec)
     }
 
     /// `stream`: what a policy that draws draws from.
@@ -127,6 +137,22 @@ impl Pool {
             frame_waiters: VecDeque::new(),
             dirty_pages: 0,
             pinned: 0,
+            background: None,
+        }
+    }
+
+    /// Adds what the pool does beside its clients.
+    pub(crate) fn with_background(mut self, spec: &PoolSpec) -> Self {
+        self.background = Background::new(spec);
+        self
+    }
+
+    /// Adds a log that some page of the pool is written to.
+    pub(crate) fn add_log(&mut self, log: u16) {
+        if let Some(background) =
+            self.background.as_mut().filter(|background| !background.logs.contains(&log))
+        {
+            background.logs.push(log);
         }
     }
 
@@ -189,6 +215,9 @@ impl Pool {
         let taken = if (self.frames.len() as u32) < self.capacity {
             self.frames.push(new);
             Taken { frame: self.frames.len() as u32 - 1, evicted: None }
+        } else if let Some(frame) = self.background.as_mut().and_then(|background| background.free.pop()) {
+            self.frames[frame as usize] = new;
+            Taken { frame, evicted: None }
         } else {
             if !self.has_victim() {
                 return None;
@@ -217,6 +246,7 @@ impl Pool {
     /// Whether taking a frame for this page now would wait, for a write-back or for a frame that is not pinned.
     pub(crate) fn next_take_waits(&mut self, space: u16, page: u32) -> bool {
         self.frames.len() as u32 == self.capacity
+            && self.background.as_ref().is_none_or(|background| background.free.is_empty())
             && (!self.has_victim() || {
                 let victim = self.policy.victim(PageId { space, page });
                 self.frames[victim as usize].dirty
@@ -225,7 +255,7 @@ impl Pool {
 
     /// Whether some frame could be taken.
     pub(crate) fn has_victim(&self) -> bool {
-        self.pinned < self.capacity
+        self.pinned + self.background.as_ref().map_or(0, |background| background.leaving) < self.capacity
     }
 
     /// A frame's page has been read (or is new and needs no read): it is unpinned.
@@ -268,7 +298,7 @@ impl Pool {
     }
 
     pub(crate) fn resident_pages(&self) -> u64 {
-        self.frames.len() as u64
+        u64::from(self.capacity - self.free_frames())
     }
 
     pub(crate) fn dirty_pages(&self) -> u64 {

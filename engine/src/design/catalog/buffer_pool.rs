@@ -56,7 +56,66 @@ pub(super) const BUFFER_POOL: BlockType = BlockType {
             default: ParameterDefault::Boolean(true),
             description: "lru-k: whether the last use of an evicted page is remembered, for good.",
         },
+        Parameter {
+            name: "free_pages_target",
+            kind: ParameterKind::Integer { min: 0, max: 16_777_215 },
+            unit: Some("pages"),
+            default: ParameterDefault::Integer(0),
+            description: "Frames a page cleaner keeps free: when fewer than half of them are, it evicts the next victims, dirty ones \
+                              once they are written, until so many are (innodb_lru_scan_depth). 0: no cleaner.",
+        },
+        Parameter {
+            name: "background_writer_delay_ms",
+            kind: ParameterKind::Number { min: 0.0, max: 10_000.0 },
+            unit: Some("ms"),
+            default: ParameterDefault::Number(0.0),
+            description: "Time between two rounds of the background writer, which writes dirty pages that would be evicted next; 1 ms at \
+                              least (bgwriter_delay: 200 ms). 0: no background writer.",
+        },
+        Parameter {
+            name: "background_writer_max_pages",
+            kind: ParameterKind::Integer { min: 0, max: 1_073_741_823 },
+            unit: Some("pages"),
+            default: ParameterDefault::Integer(100),
+            description: "Most pages the background writer writes in a round (bgwriter_lru_maxpages).",
+        },
+        Parameter {
+            name: "background_writer_multiplier",
+            kind: ParameterKind::Number { min: 0.0, max: 10.0 },
+            unit: Some("ratio"),
+            default: ParameterDefault::Number(2.0),
+            description: "Pages the background writer keeps clean over those lately needed in a round (bgwriter_lru_multiplier).",
+        },
+        Parameter {
+            name: "checkpoint_interval_seconds",
+            kind: ParameterKind::Number { min: 0.0, max: 86_400.0 },
+            unit: Some("s"),
+            default: ParameterDefault::Number(0.0),
+            description: "Time from the begin of a checkpoint to that of the next; a checkpoint writes all pages dirty when it begins \
+                              (checkpoint_timeout: 300 s). 0: none by time.",
+        },
+        Parameter {
+            name: "checkpoint_log_bytes",
+            kind: ParameterKind::Integer { min: 0, max: 4_294_967_295 },
+            unit: Some("bytes"),
+            default: ParameterDefault::Integer(0),
+            description: "Bytes written to the logs of the pool's pages since a checkpoint began that make the next one begin (about half \
+                              of max_wal_size). 0: none by volume.",
+        },
+        Parameter {
+            name: "checkpoint_completion_target",
+            kind: ParameterKind::Number { min: 0.0, max: 1.0 },
+            unit: Some("ratio"),
+            default: ParameterDefault::Number(0.9),
+            description: "Part of the interval, or of the log volume, over which a checkpoint spreads its writes.",
+        },
     ],
-    events: &["page_read_from_disk", "page_evicted", "page_written_back"],
+    events: &[
+        "page_read_from_disk",
+        "page_evicted",
+        "page_written_back",
+        "checkpoint_started",
+        "checkpoint_completed",
+    ],
     personas: &[],
 };
