@@ -8,7 +8,7 @@ use super::{
     BlockIndex, BloomKind, CommitMode, CompactionKind, DiskSpec, HeapSpec, LsmBuild, LsmSpec, Plan,
     PlanBlock, PolicyKind, PoolSpec, Spec, TreeSpec, WalSpec,
 };
-use crate::design::catalog::{self, BlockType, ParameterDefault};
+use crate::design::catalog::{self, BlockType, ParameterDefault, Persona};
 use crate::design::{Block, Canvas, Code, Diagnostic};
 use crate::units::{ms_to_ns, us_to_ns};
 
@@ -17,7 +17,9 @@ pub(crate) fn compile(canvas: &Canvas, found: &mut Vec<Diagnostic>) -> Option<Pl
     let mut blocks = Vec::with_capacity(canvas.blocks.len());
     for (index, block) in canvas.blocks.iter().enumerate() {
         let kind = catalog::block_type(&block.kind)?;
-        let reader = Reader { canvas, index, block, kind };
+        let persona = block.persona.as_ref().or(canvas.persona.as_ref());
+        let persona = persona.and_then(|name| catalog::persona(name));
+        let reader = Reader { canvas, index, block, kind, persona };
         blocks.push(PlanBlock {
             id: block.id.clone(),
             kind: kind.kind,
@@ -47,6 +49,7 @@ struct Reader<'a> {
     index: usize,
     block: &'a Block,
     kind: &'static BlockType,
+    persona: Option<&'static Persona>,
 }
 
 impl Reader<'_> {
@@ -203,8 +206,10 @@ impl Reader<'_> {
         self.block.parameters.get(name)
     }
 
+    /// What an unstated parameter is: the persona's value, or the catalogue's.
     fn default(&self, name: &str) -> Option<&'static ParameterDefault> {
-        self.kind.parameter(name).map(|parameter| &parameter.default)
+        let preset = self.persona.and_then(|persona| persona.value(self.kind.kind, name));
+        preset.or_else(|| self.kind.parameter(name).map(|parameter| &parameter.default))
     }
 
     fn integer(&self, name: &str) -> Option<u32> {

@@ -31,7 +31,7 @@ impl From<&'static catalog::BlockType> for BlockType {
             outputs: block.outputs.iter().map(PortType::from).collect(),
             parameter_schema: block.parameter_schema(),
             events: words(block.events),
-            personas: words(block.personas),
+            personas: words(&block.personas()),
         }
     }
 }

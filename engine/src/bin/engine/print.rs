@@ -34,6 +34,7 @@ pub(crate) fn catalog_json() -> String {
                 "outputs": ports(block.outputs),
                 "parameters": block.parameter_schema(),
                 "events": block.events,
+                "personas": block.personas(),
             })
         })
         .collect();

@@ -58,5 +58,4 @@ pub(super) const BTREE_INDEX: BlockType = BlockType {
         "page_allocated",
         "page_scan",
     ],
-    personas: &[],
 };

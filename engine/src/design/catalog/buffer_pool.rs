@@ -58,5 +58,4 @@ pub(super) const BUFFER_POOL: BlockType = BlockType {
         },
     ],
     events: &["page_read_from_disk", "page_evicted", "page_written_back"],
-    personas: &[],
 };

@@ -26,5 +26,4 @@ pub(super) const CLIENT: BlockType = BlockType {
     ],
     parameters: &[],
     events: &["operation_started", "operation_completed", "transaction_committed"],
-    personas: &[],
 };

@@ -53,5 +53,4 @@ pub(super) const CLUSTERED_STORAGE: BlockType = BlockType {
         "record_updated",
         "record_deleted",
     ],
-    personas: &[],
 };

@@ -76,5 +76,4 @@ pub(super) const DISK: BlockType = BlockType {
         },
     ],
     events: &[],
-    personas: &[],
 };

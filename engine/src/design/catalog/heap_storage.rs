@@ -43,5 +43,4 @@ pub(super) const HEAP_STORAGE: BlockType = BlockType {
         "record_updated",
         "record_deleted",
     ],
-    personas: &[],
 };

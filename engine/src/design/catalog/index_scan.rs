@@ -13,5 +13,4 @@ pub(super) const INDEX_SCAN: BlockType = BlockType {
     ],
     parameters: &[],
     events: &["index_lookup"],
-    personas: &[],
 };

@@ -162,5 +162,4 @@ pub(super) const LSM_TREE: BlockType = BlockType {
         },
     ],
     events: &["lsm_put", "lsm_get", "lsm_flush", "lsm_compaction", "page_read"],
-    personas: &[],
 };

@@ -16,5 +16,4 @@ pub(super) const SEQ_SCAN: BlockType = BlockType {
         description: "Most pages asked of the device in one request (16 pages of 8 KiB are Linux's default 128 KiB).",
     }],
     events: &["page_scan"],
-    personas: &[],
 };

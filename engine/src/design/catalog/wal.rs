@@ -34,5 +34,4 @@ pub(super) const WAL: BlockType = BlockType {
         },
     ],
     events: &["log_append", "log_flush"],
-    personas: &[],
 };
