@@ -5,8 +5,8 @@ use serde_json::Value;
 
 use super::route::{self, table_of};
 use super::{
-    BlockIndex, BloomKind, CommitMode, CompactionKind, DiskSpec, HeapSpec, LsmBuild, LsmSpec, Plan,
-    PlanBlock, PolicyKind, PoolSpec, Spec, TreeSpec, WalSpec,
+    BlockIndex, BloomKind, CommitMode, CompactionKind, CpuSpec, DiskSpec, HeapSpec, LsmBuild, LsmSpec,
+    Persona, Plan, PlanBlock, PolicyKind, PoolSpec, Spec, TreeSpec, WalSpec,
 };
 use crate::design::catalog::{self, BlockType, ParameterDefault, Persona};
 use crate::design::{Block, Canvas, Code, Diagnostic};
@@ -89,6 +89,7 @@ impl Reader<'_> {
                 device: self.target("device")?,
             }),
             "disk" => Spec::Disk(self.disk()?),
+            "cpu" => Spec::Cpu(CpuSpec { persona: self.persona()? }),
             _ => return None,
         })
     }
@@ -169,6 +170,18 @@ impl Reader<'_> {
             "s3-fifo" => PolicyKind::S3Fifo,
             "w-tinylfu" => PolicyKind::WTinyLfu,
             _ => PolicyKind::Lru,
+        })
+    }
+
+    fn persona(&self) -> Option<Persona> {
+        Some(match self.text("persona")?.as_str() {
+            "postgres-15" => Persona::Postgres15,
+            "innodb" => Persona::Innodb,
+            "sqlite" => Persona::Sqlite,
+            "rocksdb" => Persona::Rocksdb,
+            "leveldb" => Persona::Leveldb,
+            "lmdb" => Persona::Lmdb,
+            _ => Persona::Generic,
         })
     }
 

@@ -3,7 +3,8 @@
 use std::fmt;
 
 use super::{
-    BlockIndex, BloomKind, CommitMode, CompactionKind, LsmBuild, Plan, PolicyKind, Route, Spec, TreeSpec,
+    BlockIndex, BloomKind, CommitMode, CompactionKind, LsmBuild, Persona, Plan, PolicyKind, Route, Spec,
+    TreeSpec,
 };
 use crate::units::ns_to_ms;
 
@@ -170,7 +171,20 @@ impl Plan {
                 ns_to_ms(disk.fsync_ns),
                 if disk.exponential { "exponential" } else { "constant" }
             )],
+            Spec::Cpu(cpu) => vec![format!("processor times of {}", persona_name(cpu.persona))],
         }
+    }
+}
+
+fn persona_name(persona: Persona) -> &'static str {
+    match persona {
+        Persona::Generic => "a generic system",
+        Persona::Postgres15 => "PostgreSQL 15",
+        Persona::Innodb => "InnoDB",
+        Persona::Sqlite => "SQLite",
+        Persona::Rocksdb => "RocksDB",
+        Persona::Leveldb => "LevelDB",
+        Persona::Lmdb => "LMDB",
     }
 }
 

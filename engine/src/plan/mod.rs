@@ -40,6 +40,7 @@ pub(crate) enum Spec {
     BufferPool(PoolSpec),
     Wal(WalSpec),
     Disk(DiskSpec),
+    Cpu(CpuSpec),
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -178,6 +179,23 @@ pub(crate) struct DiskSpec {
     pub(crate) bandwidth_mb_s: f64,
     pub(crate) fsync_ns: u64,
     pub(crate) exponential: bool,
+}
+
+/// Whose processor times.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Persona {
+    Generic,
+    Postgres15,
+    Innodb,
+    Sqlite,
+    Rocksdb,
+    Leveldb,
+    Lmdb,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct CpuSpec {
+    pub(crate) persona: Persona,
 }
 
 impl Plan {

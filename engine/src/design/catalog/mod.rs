@@ -5,6 +5,7 @@ mod btree_index;
 mod buffer_pool;
 mod client;
 mod clustered_storage;
+mod cpu;
 mod disk;
 mod heap_storage;
 mod index_scan;
@@ -274,4 +275,5 @@ const BLOCK_TYPES: &[BlockType] = &[
     buffer_pool::BUFFER_POOL,
     wal::WAL,
     disk::DISK,
+    cpu::CPU,
 ];
