@@ -5,8 +5,8 @@ use serde_json::Value;
 
 use super::route::{self, table_of};
 use super::{
-    BlockIndex, BloomKind, CommitMode, CompactionKind, CpuSpec, DiskSpec, HeapSpec, LsmBuild, LsmSpec,
-    Persona, Plan, PlanBlock, PolicyKind, PoolSpec, Spec, TreeSpec, WalSpec,
+    BlockIndex, BloomKind, CommitMode, CompactionKind, CpuSpec, DiskSpec, HeapSpec, LsmBuild, LsmSpec, Plan,
+    PlanBlock, PolicyKind, PoolSpec, Processor, Spec, TreeSpec, WalSpec,
 };
 use crate::design::catalog::{self, BlockType, ParameterDefault, Persona};
 use crate::design::{Block, Canvas, Code, Diagnostic};
@@ -40,7 +40,26 @@ pub(crate) fn compile(canvas: &Canvas, found: &mut Vec<Diagnostic>) -> Option<Pl
     names.sort_unstable();
     names.dedup();
     let tables = names.iter().filter_map(|name| route::table_plan(name, &blocks, &client_out)).collect();
-    Some(Plan { blocks, tables })
+    let processor = blocks
+        .iter()
+        .find_map(|block| match &block.spec {
+            Spec::Cpu(cpu) if block.reachable => Some(cpu.processor),
+            _ => None,
+        })
+        .unwrap_or_else(|| processor(canvas.persona.as_deref()));
+    Some(Plan { blocks, processor, tables })
+}
+
+fn processor(persona: Option<&str>) -> Processor {
+    match persona {
+        Some("postgres-15") => Processor::Postgres15,
+        Some("innodb") => Processor::Innodb,
+        Some("sqlite") => Processor::Sqlite,
+        Some("rocksdb") => Processor::Rocksdb,
+        Some("leveldb") => Processor::Leveldb,
+        Some("lmdb") => Processor::Lmdb,
+        _ => Processor::Generic,
+    }
 }
 
 /// Reads one block's parameters and ports.
@@ -89,7 +108,7 @@ impl Reader<'_> {
                 device: self.target("device")?,
             }),
             "disk" => Spec::Disk(self.disk()?),
-            "cpu" => Spec::Cpu(CpuSpec { persona: self.persona()? }),
+            "cpu" => Spec::Cpu(CpuSpec { processor: self.processor() }),
             _ => return None,
         })
     }
@@ -173,16 +192,9 @@ impl Reader<'_> {
         })
     }
 
-    fn persona(&self) -> Option<Persona> {
-        Some(match self.text("persona")?.as_str() {
-            "postgres-15" => Persona::Postgres15,
-            "innodb" => Persona::Innodb,
-            "sqlite" => Persona::Sqlite,
-            "rocksdb" => Persona::Rocksdb,
-            "leveldb" => Persona::Leveldb,
-            "lmdb" => Persona::Lmdb,
-            _ => Persona::Generic,
-        })
+    fn processor(&self) -> Processor {
+        let stated = self.text("persona");
+        processor(stated.as_deref().or(self.persona.map(|persona| persona.name)))
     }
 
     fn disk(&self) -> Option<DiskSpec> {

@@ -14,6 +14,8 @@ pub(crate) type BlockIndex = usize;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
     pub(crate) blocks: Vec<PlanBlock>,
+    /// Whose processor times: the cpu block's, else the canvas's persona.
+    pub(crate) processor: Processor,
     /// In order of name.
     pub(crate) tables: Vec<TablePlan>,
 }
@@ -183,7 +185,7 @@ pub(crate) struct DiskSpec {
 
 /// Whose processor times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Persona {
+pub(crate) enum Processor {
     Generic,
     Postgres15,
     Innodb,
@@ -195,7 +197,7 @@ pub(crate) enum Persona {
 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct CpuSpec {
-    pub(crate) persona: Persona,
+    pub(crate) processor: Processor,
 }
 
 impl Plan {
