@@ -48,14 +48,15 @@ impl TreeBlock {
         Self { block, tree, first_space, wal, page_size_bytes, counters }
     }
 
-    /// Pages of all levels.
+    /// Pages of all levels, and those that rows go on in.
     pub(crate) fn pages(&self) -> u64 {
-        (0..self.tree.height()).map(|level| self.tree.pages(level)).sum()
+        let levels: u64 = (0..self.tree.height()).map(|level| self.tree.pages(level)).sum();
+        levels + self.tree.overflow_pages()
     }
 
     pub(crate) fn gauges(&self) -> Value {
         let levels: Vec<u64> = (0..self.tree.height()).map(|level| self.tree.pages(level)).collect();
-        json!({
+        let mut gauges = json!({
             "height": self.tree.height(),
             "keys": self.tree.keys(),
             "leaf_pages": levels[0],
@@ -63,7 +64,12 @@ impl TreeBlock {
             "pages_per_level": levels,
             "leaf_density": self.tree.leaf_density(),
             "entry_bytes": self.tree.item_bytes(),
-        })
+        });
+        if let Some(inner_density) = self.tree.inner_density() {
+            gauges["inner_density"] = json!(inner_density);
+            gauges["overflow_pages"] = json!(self.tree.overflow_pages());
+        }
+        gauges
     }
 }
 
@@ -203,7 +209,7 @@ impl Kernel<'_> {
                         self.trace.emit(now_ns, block.block, "page_allocated", || json!({"page_id": 0}));
                     }
                 }
-                Change::Parent { level, page } => {
+                Change::Parent { level, page } | Change::Sibling { level, page } => {
                     steps.push(Step::Page { space: space(level), page, write: true });
                 }
                 Change::Merge { level, left, right } => {

@@ -5,8 +5,8 @@ use serde_json::Value;
 
 use super::route::{self, table_of};
 use super::{
-    BlockIndex, BloomKind, CommitMode, CompactionKind, CpuSpec, DiskSpec, HeapSpec, LsmBuild, LsmSpec, Plan,
-    PlanBlock, PolicyKind, PoolSpec, Processor, Spec, TreeSpec, WalSpec,
+    BlockIndex, BloomKind, CommitMode, CompactionKind, CpuSpec, DiskSpec, HeapSpec, LsmBuild, LsmSpec,
+    PageFormat, Plan, PlanBlock, PolicyKind, PoolSpec, Processor, Spec, TreeSpec, WalSpec,
 };
 use crate::design::catalog::{self, BlockType, ParameterDefault, Persona};
 use crate::design::{Block, Canvas, Code, Diagnostic};
@@ -118,6 +118,13 @@ impl Reader<'_> {
             // Empty until `inherit_tables` has seen the whole plan.
             table: self.text("table").unwrap_or_default(),
             page_size_bytes: self.integer("page_size")?,
+            page_format: match self.text("page_format")?.as_str() {
+                "innodb" => PageFormat::InnoDb,
+                "sqlite" => PageFormat::Sqlite,
+                "lmdb" => PageFormat::Lmdb,
+                _ => PageFormat::Postgres,
+            },
+            without_rowid: self.boolean("without_rowid").unwrap_or(false),
             fill_factor: self.number("fill_factor")?,
             bulk_build: self.text("build")? == "bulk",
             rightmost_split: self.text("split_rule")? == "rightmost",

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use super::{
-    BlockIndex, BloomKind, CommitMode, CompactionKind, LsmBuild, Plan, PolicyKind, Processor, Route, Spec,
-    TreeSpec,
+    BlockIndex, BloomKind, CommitMode, CompactionKind, LsmBuild, PageFormat, Plan, PolicyKind, Processor,
+    Route, Spec, TreeSpec,
 };
 use crate::units::ns_to_ms;
 
@@ -68,8 +68,15 @@ impl Plan {
         let tree = |tree: &TreeSpec| {
             vec![
                 format!(
-                    "table {}, pages of {} bytes, fill factor {}, {}, {} split, merge below {}",
+                    "table {}, {} pages of {} bytes, fill factor {}, {}, {} split, merge below {}",
                     tree.table,
+                    match tree.page_format {
+                        PageFormat::Postgres => "postgres",
+                        PageFormat::InnoDb => "innodb",
+                        PageFormat::Sqlite if tree.without_rowid => "sqlite (without rowid)",
+                        PageFormat::Sqlite => "sqlite",
+                        PageFormat::Lmdb => "lmdb",
+                    },
                     tree.page_size_bytes,
                     tree.fill_factor,
                     if tree.bulk_build { "bulk built" } else { "built by inserts" },

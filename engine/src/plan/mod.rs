@@ -45,10 +45,21 @@ pub(crate) enum Spec {
     Cpu(CpuSpec),
 }
 
+/// Whose pages a tree has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PageFormat {
+    Postgres,
+    InnoDb,
+    Sqlite,
+    Lmdb,
+}
+
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct TreeSpec {
     pub(crate) table: String,
     pub(crate) page_size_bytes: u32,
+    pub(crate) page_format: PageFormat,
+    pub(crate) without_rowid: bool,
     pub(crate) fill_factor: f64,
     pub(crate) bulk_build: bool,
     pub(crate) rightmost_split: bool,

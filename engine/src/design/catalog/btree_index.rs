@@ -4,7 +4,7 @@ pub(super) const BTREE_INDEX: BlockType = BlockType {
     kind: "btree-index",
     aliases: &[],
     title: "B+tree index",
-    description: "A B+tree from keys to rows, with PostgreSQL's page arithmetic and split rules.",
+    description: "A B+tree from keys to rows, with the page arithmetic and split rules of the page format.",
     category: Category::Index,
     inputs: &[input(&[Category::Workload, Category::Transaction, Category::Query])],
     outputs: &[PAGES, LOG],
@@ -19,6 +19,15 @@ pub(super) const BTREE_INDEX: BlockType = BlockType {
             description: "Name of the table it indexes.",
         },
         PAGE_SIZE,
+        Parameter {
+            name: "page_format",
+            kind: ParameterKind::Choice(&["postgres", "sqlite", "lmdb"]),
+            unit: None,
+            default: ParameterDefault::Text("postgres"),
+            description: "Whose pages: headers, what an entry holds beside its key, and how pages split and merge. postgres: nbtree; \
+                              sqlite: entries also lie in inner pages, siblings share their entries \
+                              evenly; lmdb: halves, and almost full pages where keys are appended.",
+        },
         Parameter {
             name: "fill_factor",
             kind: ParameterKind::Number { min: 0.5, max: 1.0 },

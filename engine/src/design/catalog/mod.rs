@@ -261,7 +261,7 @@ const TABLE: Parameter = Parameter {
 };
 const PAGE_SIZE: Parameter = Parameter {
     name: "page_size",
-    kind: ParameterKind::IntegerChoice(&[4096, 8192, 16384, 32768]),
+    kind: ParameterKind::IntegerChoice(&[512, 1024, 2048, 4096, 8192, 16384, 32768, 65536]),
     unit: Some("bytes"),
     default: ParameterDefault::Integer(8192),
     description: "Bytes of one page. Blocks that share a buffer pool need the same size.",

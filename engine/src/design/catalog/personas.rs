@@ -133,8 +133,14 @@ const PERSONAS: &[Persona] = &[
                       library's defaults (3.40 and later).",
         template_slug: "sqlite",
         presets: &[
-            Preset { kind: "clustered-storage", parameters: &[("page_size", Integer(4096))] },
-            Preset { kind: "btree-index", parameters: &[("page_size", Integer(4096))] },
+            Preset {
+                kind: "clustered-storage",
+                parameters: &[("page_size", Integer(4096)), ("page_format", Text("sqlite"))],
+            },
+            Preset {
+                kind: "btree-index",
+                parameters: &[("page_size", Integer(4096)), ("page_format", Text("sqlite"))],
+            },
             Preset {
                 kind: "buffer-pool",
                 parameters: &[("policy", Text("lru")), ("capacity_pages", Integer(500))],
@@ -208,6 +214,9 @@ const PERSONAS: &[Persona] = &[
         description: "Copy-on-write B+tree in pages of 4 KiB, read through the operating system's page cache; no log. Values are the \
                       library's defaults (0.9.24).",
         template_slug: "lmdb",
-        presets: &[Preset { kind: "clustered-storage", parameters: &[("page_size", Integer(4096))] }],
+        presets: &[Preset {
+            kind: "clustered-storage",
+            parameters: &[("page_size", Integer(4096)), ("page_format", Text("lmdb"))],
+        }],
     },
 ];
