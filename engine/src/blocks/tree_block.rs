@@ -25,7 +25,17 @@ pub(crate) struct TreeBlock {
     pub(crate) first_space: u16,
     pub(crate) wal: Option<u16>,
     pub(crate) page_size_bytes: u32,
+    /// Where rows go on that do not fit a leaf, if any do not.
+    pub(crate) overflow: Option<Overflow>,
     pub(crate) counters: Counters<7>,
+}
+
+/// Pages that rows go on in: each row has its own, numbered from its rank.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Overflow {
+    pub(crate) space: u16,
+    /// Numbers kept for each row.
+    pub(crate) pages_per_row: u32,
 }
 
 impl TreeBlock {
@@ -45,7 +55,7 @@ impl TreeBlock {
             "merges",
             "pages_allocated",
         ]);
-        Self { block, tree, first_space, wal, page_size_bytes, counters }
+        Self { block, tree, first_space, wal, page_size_bytes, overflow: None, counters }
     }
 
     /// Pages of all levels, and those that rows go on in.
@@ -137,6 +147,9 @@ impl Kernel<'_> {
         let from = self.clients[client as usize].steps.len();
         self.trees[usize::from(tree)].tree.insert(rank);
         self.apply_changes(client, tree);
+        let (space, pages) = self.overflow_of(tree, rank);
+        self.trees[usize::from(tree)].counters.add(PAGES_ALLOCATED, pages.len() as u64);
+        pages.for_each(|page| self.push(client, Step::NewPage { space, page }));
         // Pages are changed from the leaf up, and steps are taken from the end.
         self.clients[client as usize].steps[from..].reverse();
         self.log(client, wal, entry_bytes);
@@ -150,6 +163,23 @@ impl Kernel<'_> {
             );
         }
         Flow::Next
+    }
+
+    /// The pages a row goes on in, in order; none when it lies on its leaf.
+    fn overflow_of(&self, tree: u16, rank: u32) -> (u16, std::ops::Range<u32>) {
+        let block = &self.trees[usize::from(tree)];
+        let Some(Overflow { space, pages_per_row }) = block.overflow else { return (0, 0..0) };
+        let first = rank * pages_per_row;
+        (space, first..first + block.tree.overflow_pages_of(rank))
+    }
+
+    /// Visits the pages a row goes on in.
+    #[inline]
+    pub(crate) fn visit_overflow(&mut self, client: u32, tree: u16, rank: u32, write: bool) {
+        if self.trees[usize::from(tree)].overflow.is_some() {
+            let (space, pages) = self.overflow_of(tree, rank);
+            pages.rev().for_each(|page| self.push(client, Step::Page { space, page, write }));
+        }
     }
 
     /// Removes an entry from a leaf that has been visited, and merges what got too empty.

@@ -11,7 +11,7 @@ use crate::blocks::lsm::Lsm;
 use crate::blocks::lsm_block::LsmBlock;
 use crate::blocks::operator::Operator;
 use crate::blocks::tree::{Cells, MAX_LEVELS, Structure, Tree, TreeShape};
-use crate::blocks::tree_block::TreeBlock;
+use crate::blocks::tree_block::{Overflow, TreeBlock};
 use crate::blocks::wal::Wal;
 use crate::design::{Code, Diagnostic};
 use crate::plan::route::table_of;
@@ -229,6 +229,10 @@ impl<'a> World<'a> {
         memory: &mut Memory,
     ) -> Result<bool, SimulateError> {
         let Some(shape) = shape else { return Ok(false) };
+        let pages_per_row = shape.sqlite.as_ref().map_or(0, |cells| cells.most_overflow_pages(keys.universe()));
+        if keys.universe().checked_mul(pages_per_row).is_none() {
+            return Ok(false);
+        }
         memory.charge(Bits::bytes_for(keys.universe()))?;
         let loaded = table.record_count as u32;
         let tree = if spec.bulk_build {
@@ -244,7 +248,12 @@ impl<'a> World<'a> {
         }
         self.numbers.0[block] = Some(self.trees.len() as u16);
         let wal = spec.log.map(|log| self.numbers.of(log));
-        self.trees.push(TreeBlock::new(block, tree, first_space, wal, spec.page_size_bytes));
+        let mut tree = TreeBlock::new(block, tree, first_space, wal, spec.page_size_bytes);
+        if pages_per_row > 0 {
+            tree.overflow = Some(Overflow { space: self.spaces.len() as u16, pages_per_row });
+            self.add_space(block, spec.pages, spec.page_size_bytes, 0, memory)?;
+        }
+        self.trees.push(tree);
         Ok(true)
     }
 

@@ -456,6 +456,10 @@ impl Tree {
     }
 }
 
+#[cfg(test)]
+#[path = "sqlite_tests.rs"]
+mod tests;
+
 /// Only the first leaf has no row before it in an inner page.
 fn leaf_has_divider(leaf: Node) -> bool {
     leaf.start > 0

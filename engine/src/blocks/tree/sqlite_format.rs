@@ -14,6 +14,8 @@ const CHILD_BYTES: u32 = 4;
 /// Number of a page, at the end of a cell that goes on elsewhere, and at the start of an overflow page.
 const PAGE_NUMBER_BYTES: u32 = 4;
 const LONGEST_INTEGER_KEY_BYTES: u32 = 8;
+/// Of the integers that 32 bits number.
+const LONGEST_INTEGER_BYTES: u32 = 6;
 
 /// What a tree holds.
 #[derive(Debug, Clone)]
@@ -92,8 +94,18 @@ impl Cells {
         self.stored(rank).overflow_pages
     }
 
+    /// Pages that are enough for any row with a rank below `universe`.
+    pub(crate) fn most_overflow_pages(&self, universe: u32) -> u32 {
+        // The payload grows with the key; only the rowid of an index entry may be larger than here.
+        let most = self.stored_as(self.payload_bytes(universe - 1) + LONGEST_INTEGER_BYTES);
+        if most.overflow_pages == 0 { 0 } else { most.overflow_pages + 1 }
+    }
+
     fn stored(&self, rank: u32) -> Stored {
-        let payload_bytes = self.payload_bytes(rank);
+        self.stored_as(self.payload_bytes(rank))
+    }
+
+    fn stored_as(&self, payload_bytes: u32) -> Stored {
         let usable = self.page_bytes;
         let least = (usable - 12) * 32 / 255 - 23;
         let most = if self.leaf_data() { usable - 35 } else { (usable - 12) * 64 / 255 - 23 };
