@@ -74,6 +74,6 @@ pub(super) const BTREE_INDEX: BlockType = BlockType {
             "A search visits one page a level: height = 1 + ⌈log_fanout(leaves)⌉.",
         ],
         not_modelled: &["Page latches and concurrent splits.", "Prefix truncation of separators."],
-        measured_by: &["pg_btree", "pg_buffer"],
+        measured_by: &["pg_btree", "pg_buffer", "sqlite_shape", "innodb"],
     },
 };

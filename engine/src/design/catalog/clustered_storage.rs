@@ -77,6 +77,6 @@ pub(super) const CLUSTERED_STORAGE: BlockType = BlockType {
             "Overflow pages of long rows where the page format does not say otherwise.",
             "Adaptive hash index, change buffer.",
         ],
-        measured_by: &[],
+        measured_by: &["sqlite_shape", "sqlite_cache", "innodb", "innodb_pool"],
     },
 };
