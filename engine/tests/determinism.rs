@@ -62,12 +62,12 @@ fn pinned_reports() {
         digest[..8].iter().map(|byte| format!("{byte:02x}")).collect::<String>()
     };
     let pinned = [
-        ("heap-btree", "ycsb-a", "5114f5106d1f82b5"),
-        ("heap-btree", "ycsb-e", "c88da986dfe56271"),
-        ("clustered-large-pool", "ycsb-f", "fde247dad11ec5cd"),
-        ("ingest-async-cloud", "inserts", "b0694b5861164906"),
-        ("lsm-leveled", "ycsb-a", "8a38f0edd62e81fe"),
-        ("full-scan-ssd", "full-scans", "fae25be394c734b0"),
+        ("heap-btree", "ycsb-a", "145f4a0ffd7d5880"),
+        ("heap-btree", "ycsb-e", "515b2bc2a0b764c0"),
+        ("clustered-large-pool", "ycsb-f", "e802fdc79ae4fb41"),
+        ("ingest-async-cloud", "inserts", "5bd526093776377e"),
+        ("lsm-leveled", "ycsb-a", "8c6d984bd10918dd"),
+        ("full-scan-ssd", "full-scans", "ae3651808c14b2f8"),
     ];
     let found: Vec<_> =
         pinned.iter().map(|(design, workload, _)| (*design, *workload, hash(design, workload))).collect();

@@ -70,6 +70,19 @@ pub(crate) enum Purpose {
     Lsm { lsm: u16, flush: bool },
 }
 
+impl Purpose {
+    /// The client that asked, where one did.
+    pub(crate) fn client(self) -> Option<u32> {
+        match self {
+            Purpose::Direct { client }
+            | Purpose::Load { client, .. }
+            | Purpose::LoadRun { client, .. }
+            | Purpose::WriteBack { client, .. } => Some(client),
+            Purpose::Flush { .. } | Purpose::Lsm { .. } => None,
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Request {
     pub(crate) kind: IoKind,

@@ -53,7 +53,7 @@ impl Kernel<'_> {
                 return Flow::Next;
             }
             // The row lies on the leaf itself: nothing to fetch but what does not fit there.
-            self.cpu_ns += cost::ROW_NS;
+            self.cpu_ns += statement.row_ns;
             self.totals.bytes_asked += row_bytes;
             if let Some(operator) = operator {
                 self.operators[usize::from(operator)].counters.add(ROWS, 1);

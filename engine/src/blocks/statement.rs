@@ -6,13 +6,13 @@ use super::operator::{CALLS, PAGES, ROWS};
 use super::{heap, tree_block, wal};
 use crate::kernel::load::{BoundKey, Find};
 use crate::kernel::step::{Flow, Step};
-use crate::kernel::{Kernel, Storage, cost};
+use crate::kernel::{Kernel, Storage};
 use crate::workload::OperationType;
 use crate::workload::access::Access;
 
 impl Kernel<'_> {
     pub(crate) fn begin_statement(&mut self, client: u32, number: u16) -> Flow {
-        self.cpu_ns += cost::STATEMENT_NS;
+        self.cpu_ns += self.costs.statement_ns;
         let statement = self.statements[usize::from(number)];
         if statement.kind == OperationType::Insert {
             return self.begin_insert(client, statement.table);
@@ -127,7 +127,7 @@ impl Kernel<'_> {
         let statement = self.statements[usize::from(number)];
         let table = &self.tables[usize::from(statement.table)];
         let row_bytes = u64::from(table.record_bytes);
-        self.cpu_ns += cost::ROW_NS;
+        self.cpu_ns += statement.row_ns;
         match statement.kind {
             OperationType::Select => self.totals.bytes_asked += row_bytes,
             _ => self.totals.bytes_changed += row_bytes,
@@ -306,7 +306,7 @@ impl Kernel<'_> {
         let number = usize::from(wal);
         let bytes = bytes + wal::RECORD_HEADER_BYTES;
         self.wals[number].append(bytes);
-        self.cpu_ns += cost::LOG_RECORD_NS;
+        self.cpu_ns += self.costs.log_record_ns;
         self.clients[client as usize].logs |= 1 << number;
         if self.clients[client as usize].traced {
             let block = self.wals[number].block;

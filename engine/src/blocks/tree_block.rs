@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::counters::Counters;
 use super::tree::{Change, Tree};
 use crate::kernel::step::{Flow, Step};
-use crate::kernel::{Kernel, Storage, cost};
+use crate::kernel::{Kernel, Storage};
 use crate::plan::BlockIndex;
 
 pub(crate) const LOOKUPS: usize = 0;
@@ -141,7 +141,7 @@ impl Kernel<'_> {
             return Flow::Next;
         }
         block.counters.add(INSERTS, 1);
-        self.cpu_ns += cost::ROW_NS;
+        self.cpu_ns += self.costs.row_ns;
         let (number, wal) = (block.block, block.wal);
         let entry_bytes = u64::from(block.tree.item_bytes());
         let from = self.clients[client as usize].steps.len();
@@ -189,7 +189,7 @@ impl Kernel<'_> {
             return Flow::Next;
         }
         block.counters.add(DELETES, 1);
-        self.cpu_ns += cost::ROW_NS;
+        self.cpu_ns += self.costs.row_ns;
         let (number, wal) = (block.block, block.wal);
         if self.clients[client as usize].traced && self.is_storage(tree) {
             let leaf = self.trees[usize::from(tree)].tree.leaf_of(rank);
@@ -220,7 +220,7 @@ impl Kernel<'_> {
                 Change::Split { level, left, right } => {
                     block.counters.add(SPLITS, 1);
                     block.counters.add(PAGES_ALLOCATED, 1);
-                    self.cpu_ns += cost::SPLIT_NS;
+                    self.cpu_ns += self.costs.split_ns;
                     steps.push(Step::NewPage { space: space(level), page: right });
                     if traced {
                         self.trace.emit(
@@ -244,7 +244,7 @@ impl Kernel<'_> {
                 }
                 Change::Merge { level, left, right } => {
                     block.counters.add(MERGES, 1);
-                    self.cpu_ns += cost::SPLIT_NS;
+                    self.cpu_ns += self.costs.split_ns;
                     steps.push(Step::Page { space: space(level), page: left, write: true });
                     steps.push(Step::Page { space: space(level), page: right, write: true });
                     if traced {

@@ -5,6 +5,7 @@
 
 mod cache;
 mod cases;
+mod document;
 mod experiment;
 mod pg_btree;
 mod pg_buffer;
@@ -17,6 +18,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 pub use cases::{Case, read};
+pub use document::{agreement, markdown};
 pub use score::{KindScore, Score, score};
 
 /// Measured seeds differ by less than the tolerances, so most kinds need one of ours.

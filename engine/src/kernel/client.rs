@@ -2,10 +2,10 @@
 
 use serde_json::json;
 
+use super::Kernel;
 use super::calendar::Event;
 use super::cause::{CLIENT_QUEUE, CPU};
 use super::step::{Flow, Step};
-use super::{Kernel, cost};
 use crate::blocks::tree::{MAX_LEVELS, Path};
 use crate::prng::{Rng, Stream};
 
@@ -23,6 +23,8 @@ pub(crate) struct Client {
     pub(crate) intended_ns: u64,
     /// Since when the client waits for what it waits for.
     pub(crate) waiting_since_ns: u64,
+    /// Processor time of requests it waited for: it passes when the client goes on.
+    pub(crate) owed_cpu_ns: u64,
     /// Key of the last statement.
     pub(crate) rank: u32,
     pub(crate) record: u32,
@@ -45,6 +47,7 @@ impl Client {
             group: 0,
             intended_ns: 0,
             waiting_since_ns: 0,
+            owed_cpu_ns: 0,
             rank: 0,
             record: 0,
             logs: 0,
@@ -92,7 +95,7 @@ impl Kernel<'_> {
         if self.clients[client as usize].steps.is_empty() && !self.begin_operation(client) {
             return;
         }
-        self.cpu_ns = 0;
+        self.cpu_ns = std::mem::take(&mut self.clients[client as usize].owed_cpu_ns);
         loop {
             let Some(step) = self.clients[client as usize].steps.pop() else { return };
             match self.execute(client, step) {
@@ -102,6 +105,7 @@ impl Kernel<'_> {
                     // What was done so far takes its time; the step that asked for it comes again after it.
                     let cpu_ns = self.cpu_ns;
                     self.charge(client, CPU, cpu_ns);
+                    self.totals.cpu_ns += cpu_ns;
                     self.calendar.schedule(self.now_ns + cpu_ns, Event::Client(client));
                     return;
                 }
@@ -206,7 +210,7 @@ impl Kernel<'_> {
         let logs = self.clients[client as usize].logs;
         if logs == 0 {
             self.clients[client as usize].committed = true;
-            self.cpu_ns += cost::COMMIT_NS;
+            self.cpu_ns += self.costs.commit_ns;
             if self.clients[client as usize].traced {
                 self.trace.emit(
                     self.now_ns + self.cpu_ns,

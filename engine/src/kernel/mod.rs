@@ -39,6 +39,7 @@ use budget::{Control, Memory, Options, StopCause};
 use calendar::{Calendar, Event};
 use cause::Causes;
 use client::Client;
+use cost::Costs;
 use load::BoundStatement;
 use program::Program;
 
@@ -94,6 +95,8 @@ pub(crate) struct Totals {
     pub(crate) bytes_asked: u64,
     pub(crate) bytes_changed: u64,
     pub(crate) rows_not_found: u64,
+    /// Processor time, that of background work included.
+    pub(crate) cpu_ns: u64,
 }
 
 pub(crate) struct Kernel<'a> {
@@ -102,6 +105,7 @@ pub(crate) struct Kernel<'a> {
     pub(crate) statements: Vec<BoundStatement>,
     pub(crate) tables: Vec<TableState>,
     pub(crate) calendar: Calendar,
+    pub(crate) costs: Costs,
     pub(crate) now_ns: u64,
     /// Processor time of the running client since `now_ns`.
     pub(crate) cpu_ns: u64,

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::cause::{DEVICE_QUEUE, DEVICE_READ, DEVICE_WRITE, FRAME_WAIT, PAGE_IN_FLIGHT, WRITE_BACK};
 use super::step::{Flow, Step};
-use super::{Kernel, Source, cost};
+use super::{Kernel, Source};
 use crate::blocks::buffer::{HITS, Lookup, MISSES, NEW_PAGES};
 use crate::blocks::disk::{IoKind, Purpose, Request};
 use crate::blocks::wal::Action;
@@ -21,7 +21,7 @@ impl Kernel<'_> {
             return false;
         }
         self.spaces[usize::from(space)].hits += 1;
-        self.cpu_ns += cost::PAGE_VISIT_NS;
+        self.cpu_ns += self.costs.page_visit_ns;
         if self.clients[client as usize].traced {
             self.tell_page_read(space, page, true, 0);
         }
@@ -152,7 +152,7 @@ impl Kernel<'_> {
         // Nobody can ask for the page before it exists, so it need not stay pinned while the evicted one is written.
         self.arrived(pool, frame);
         let Some((old_space, old_page)) = write_back else {
-            self.cpu_ns += cost::PAGE_VISIT_NS;
+            self.cpu_ns += self.costs.page_visit_ns;
             return Flow::Next;
         };
         let disk = self.pools[usize::from(pool)].disk;
@@ -208,6 +208,11 @@ impl Kernel<'_> {
         page: u32,
         pages: u32,
     ) {
+        if let Some(client) = purpose.client() {
+            let cost_ns =
+                if kind == IoKind::Read { self.costs.page_read_ns } else { self.costs.page_write_ns };
+            self.clients[client as usize].owed_cpu_ns += cost_ns;
+        }
         let bytes = u64::from(pages) * u64::from(self.spaces[usize::from(space)].page_bytes);
         let request = Request {
             kind,

@@ -3,7 +3,8 @@
 use std::fmt;
 
 use super::{
-    BlockIndex, BloomKind, CommitMode, CompactionKind, LsmBuild, PageFormat, Plan, PolicyKind, Route, Spec, TreeSpec,
+    BlockIndex, BloomKind, CommitMode, CompactionKind, LsmBuild, PageFormat, Plan, PolicyKind, Processor, Route,
+    Spec, TreeSpec,
 };
 use crate::units::ns_to_ms;
 
@@ -16,6 +17,9 @@ impl fmt::Display for Plan {
             for line in self.details(&block.spec) {
                 writeln!(f, "    {line}")?;
             }
+        }
+        if self.processor != Processor::Generic {
+            writeln!(f, "processor times of {}", processor_name(self.processor))?;
         }
         for table in &self.tables {
             writeln!(f, "table {}", table.name)?;
@@ -177,7 +181,20 @@ impl Plan {
                 ns_to_ms(disk.fsync_ns),
                 if disk.exponential { "exponential" } else { "constant" }
             )],
+            Spec::Cpu(cpu) => vec![format!("processor times of {}", processor_name(cpu.processor))],
         }
+    }
+}
+
+fn processor_name(processor: Processor) -> &'static str {
+    match processor {
+        Processor::Generic => "a generic system",
+        Processor::Postgres15 => "PostgreSQL 15",
+        Processor::Innodb => "InnoDB",
+        Processor::Sqlite => "SQLite",
+        Processor::Rocksdb => "RocksDB",
+        Processor::Leveldb => "LevelDB",
+        Processor::Lmdb => "LMDB",
     }
 }
 

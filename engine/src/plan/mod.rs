@@ -14,6 +14,8 @@ pub(crate) type BlockIndex = usize;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
     pub(crate) blocks: Vec<PlanBlock>,
+    /// Whose processor times: the cpu block's, else the canvas's persona.
+    pub(crate) processor: Processor,
     /// In order of name.
     pub(crate) tables: Vec<TablePlan>,
 }
@@ -40,6 +42,7 @@ pub(crate) enum Spec {
     BufferPool(PoolSpec),
     Wal(WalSpec),
     Disk(DiskSpec),
+    Cpu(CpuSpec),
 }
 
 /// Whose pages a tree has.
@@ -189,6 +192,23 @@ pub(crate) struct DiskSpec {
     pub(crate) bandwidth_mb_s: f64,
     pub(crate) fsync_ns: u64,
     pub(crate) exponential: bool,
+}
+
+/// Whose processor times.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Processor {
+    Generic,
+    Postgres15,
+    Innodb,
+    Sqlite,
+    Rocksdb,
+    Leveldb,
+    Lmdb,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct CpuSpec {
+    pub(crate) processor: Processor,
 }
 
 impl Plan {

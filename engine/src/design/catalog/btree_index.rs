@@ -67,5 +67,13 @@ pub(super) const BTREE_INDEX: BlockType = BlockType {
         "page_allocated",
         "page_scan",
     ],
-    personas: &[],
+    model: Model {
+        modelled: &[
+            "Page arithmetic of nbtree: 8152 usable bytes, high keys, 12-byte first inner item; bulk build at the fill factor, inner pages at 70 % (src/backend/access/nbtree, PostgreSQL 15).",
+            "Splits where both halves get most alike; the rightmost page splits at the fill factor, so ascending keys pack well.",
+            "A search visits one page a level: height = 1 + ⌈log_fanout(leaves)⌉.",
+        ],
+        not_modelled: &["Page latches and concurrent splits.", "Prefix truncation of separators."],
+        measured_by: &["pg_btree", "pg_buffer"],
+    },
 };

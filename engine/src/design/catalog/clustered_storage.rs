@@ -69,5 +69,14 @@ pub(super) const CLUSTERED_STORAGE: BlockType = BlockType {
         "record_updated",
         "record_deleted",
     ],
-    personas: &[],
+    model: Model {
+        modelled: &[
+            "Rows in the leaves of a B+tree, so one search finds them; splits, and merges below the threshold.",
+        ],
+        not_modelled: &[
+            "Overflow pages of long rows where the page format does not say otherwise.",
+            "Adaptive hash index, change buffer.",
+        ],
+        measured_by: &[],
+    },
 };
