@@ -44,6 +44,17 @@ fn postgresql_trees_heaps_and_buffers_agree() {
     }
 }
 
+#[test]
+fn sqlite_trees_and_caches_agree() {
+    for (kind, count, median_limit) in [("sqlite_shape", 22, 0.01), ("sqlite_cache", 15, 0.5)] {
+        let cases = of_kind(kind);
+        assert_eq!(cases.len(), count);
+        let score = &check(&cases).by_kind[kind];
+        assert_eq!(score.missing, 0);
+        assert!(score.median_abs_pct_error.unwrap() <= median_limit, "{kind}: {score:?}");
+    }
+}
+
 /// One case of a shape of trace, the one with the largest cache: `engine fidelity` runs them all.
 fn policies_agree_on(shape: &str) {
     let mut cases = of_kind("cache");

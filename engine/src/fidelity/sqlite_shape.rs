@@ -15,7 +15,15 @@ pub(super) fn simulate(case: &Case, seed: u64) -> Option<Map<String, Value>> {
     let structure = case.text("structure");
     if !structure.starts_with("secondary") {
         let key_bytes = key_bytes(structure)?;
-        return tree(case, "clustered-storage", structure.contains("WITHOUT ROWID"), key_bytes, order, "inserted", seed);
+        return tree(
+            case,
+            "clustered-storage",
+            structure.contains("WITHOUT ROWID"),
+            key_bytes,
+            order,
+            "inserted",
+            seed,
+        );
     }
     let index = |build: &str| tree(case, "btree-index", false, INTEGER_KEY_BYTES, order, build, seed);
     let mut all = index("inserted")?;

@@ -169,7 +169,9 @@ impl Tree {
 
     /// The lowest rank a page may lead to.
     fn lowest(&self, level: usize, page: u32) -> u32 {
-        (0..level).rev().fold(self.levels[level].get(page).start, |below, level| self.levels[level].get(below).start)
+        (0..level)
+            .rev()
+            .fold(self.levels[level].get(page).start, |below, level| self.levels[level].get(below).start)
     }
 
     /// The page before this one on its level, which is not the first.
@@ -270,10 +272,15 @@ impl Tree {
         for place in shares.pages..old_count {
             self.levels[level].release(old[place]);
             *sqlite.used_mut(level, old[place]) = 0;
-            self.changes.push(Change::Merge { level: level as u8, left: old[shares.pages - 1], right: old[place] });
+            self.changes.push(Change::Merge {
+                level: level as u8,
+                left: old[shares.pages - 1],
+                right: old[place],
+            });
         }
         let kept = shares.pages.min(old_count);
-        self.changes.extend(old[..kept].iter().map(|page| Change::Sibling { level: level as u8, page: *page }));
+        self.changes
+            .extend(old[..kept].iter().map(|page| Change::Sibling { level: level as u8, page: *page }));
         self.changes.push(Change::Parent { level: level as u8 + 1, page: parent });
         let pages = &old[..shares.pages];
         if leaf {
@@ -355,7 +362,14 @@ impl Tree {
         }
     }
 
-    fn set_leaves(&mut self, sqlite: &SqliteTree, pages: &[u32], shares: &Shares, parent: u32, last_next: u32) {
+    fn set_leaves(
+        &mut self,
+        sqlite: &SqliteTree,
+        pages: &[u32],
+        shares: &Shares,
+        parent: u32,
+        last_next: u32,
+    ) {
         let leaf_data = sqlite.cells.leaf_data();
         let first = self.levels[0].get(pages[0]);
         let own_divider = u32::from(!leaf_data && leaf_has_divider(first));

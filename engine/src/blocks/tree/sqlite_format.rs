@@ -171,7 +171,10 @@ mod tests {
     fn cells_have_the_bytes_of_the_file_format() {
         // Payload varint 1, rowid varint 1 to 3, header 4, value 100.
         let cells = table(4096, 100);
-        assert_eq!([0, 126, 127, 16_382, 16_383].map(|rank| cells.leaf_cell_bytes(rank)), [106, 106, 107, 107, 108]);
+        assert_eq!(
+            [0, 126, 127, 16_382, 16_383].map(|rank| cells.leaf_cell_bytes(rank)),
+            [106, 106, 107, 107, 108]
+        );
         assert_eq!([127, 128].map(|start| cells.divider_bytes(start)), [5, 6]);
         let without = Cells::new(4096, Structure::WithoutRowid, 32, 132);
         assert_eq!((without.leaf_cell_bytes(9), without.divider_bytes(9)), (138, 142));
