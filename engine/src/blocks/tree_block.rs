@@ -27,6 +27,8 @@ pub(crate) struct TreeBlock {
     pub(crate) page_size_bytes: u32,
     /// Where rows go on that do not fit a leaf, if any do not.
     pub(crate) overflow: Option<Overflow>,
+    /// Space of the page that changes when pages come or go.
+    pub(crate) header: Option<u16>,
     pub(crate) counters: Counters<7>,
 }
 
@@ -55,7 +57,7 @@ impl TreeBlock {
             "merges",
             "pages_allocated",
         ]);
-        Self { block, tree, first_space, wal, page_size_bytes, overflow: None, counters }
+        Self { block, tree, first_space, wal, page_size_bytes, overflow: None, header: None, counters }
     }
 
     /// Pages of all levels, and those that rows go on in.
@@ -215,6 +217,10 @@ impl Kernel<'_> {
         let steps = &mut self.clients[client as usize].steps;
         let space = |level: u8| block.first_space + u16::from(level);
         let now_ns = self.now_ns + self.cpu_ns;
+        let header = block.header.filter(|_| {
+            let in_place = |change: &Change| matches!(change, Change::Parent { .. } | Change::Sibling { .. });
+            !block.tree.changes().iter().all(in_place)
+        });
         for change in block.tree.changes() {
             match *change {
                 Change::Split { level, left, right } => {
@@ -258,6 +264,7 @@ impl Kernel<'_> {
                 }
             }
         }
+        self.change_header(header);
     }
 
     /// Whether the rows of a table lie in this tree.

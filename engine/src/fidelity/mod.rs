@@ -16,6 +16,7 @@ mod pg_buffer;
 mod pg_heap;
 mod rules;
 mod score;
+mod sqlite_cache;
 mod sqlite_shape;
 
 use serde::Serialize;
@@ -49,6 +50,7 @@ pub fn predict(case: &Case) -> Option<Prediction> {
         // Chance moves the hit ratio of one run by as much as half the tolerance.
         "pg_buffer" => mean(&[1, 2, 3, 4].map(|seed| pg_buffer::simulate(case, seed)))?,
         "pg_heap" => pg_heap::simulate(case, FIRST_SEED)?,
+        "sqlite_cache" => sqlite_cache::simulate(case, FIRST_SEED)?,
         "sqlite_shape" => sqlite_shape::simulate(case, FIRST_SEED)?,
         _ => return None,
     };

@@ -47,6 +47,8 @@ pub(super) struct World<'a> {
     pub(super) heaps: Vec<HeapBlock>,
     pub(super) lsms: Vec<LsmBlock>,
     pub(super) operators: Vec<Operator>,
+    /// Where pages come from, and the space of the header page that trees of one database share there.
+    pub(super) header_spaces: Vec<(BlockIndex, u16)>,
 }
 
 impl<'a> World<'a> {
@@ -64,6 +66,7 @@ impl<'a> World<'a> {
             heaps: Vec::new(),
             lsms: Vec::new(),
             operators: Vec::new(),
+            header_spaces: Vec::new(),
         }
     }
 
@@ -104,14 +107,9 @@ impl<'a> World<'a> {
                     let disk = self.numbers.of(pool.device);
                     let stream =
                         Stream::new(self.seed, &format!("evictions of {}", self.plan.blocks[block].id));
-                    self.pools.push(Pool::new(
-                        block,
-                        disk,
-                        pool.capacity_pages,
-                        pool.policy,
-                        self.clients,
-                        stream,
-                    ));
+                    let built =
+                        Pool::new(block, disk, pool.capacity_pages, pool.policy, self.clients, stream);
+                    self.pools.push(built.with_commit_writes(pool.at_commit));
                 }
                 Spec::Wal(wal) => {
                     self.numbers.0[block] = Some(self.wals.len() as u16);
@@ -229,7 +227,8 @@ impl<'a> World<'a> {
         memory: &mut Memory,
     ) -> Result<bool, SimulateError> {
         let Some(shape) = shape else { return Ok(false) };
-        let pages_per_row = shape.sqlite.as_ref().map_or(0, |cells| cells.most_overflow_pages(keys.universe()));
+        let pages_per_row =
+            shape.sqlite.as_ref().map_or(0, |cells| cells.most_overflow_pages(keys.universe()));
         if keys.universe().checked_mul(pages_per_row).is_none() {
             return Ok(false);
         }
@@ -253,8 +252,27 @@ impl<'a> World<'a> {
             tree.overflow = Some(Overflow { space: self.spaces.len() as u16, pages_per_row });
             self.add_space(block, spec.pages, spec.page_size_bytes, 0, memory)?;
         }
+        if spec.page_format == PageFormat::Sqlite {
+            tree.header = Some(self.header_space(block, spec, memory)?);
+        }
         self.trees.push(tree);
         Ok(true)
+    }
+
+    /// The space of page 1 of the database that a tree of SQLite's belongs to: one for all that share their pages' source.
+    fn header_space(
+        &mut self,
+        block: BlockIndex,
+        spec: &TreeSpec,
+        memory: &mut Memory,
+    ) -> Result<u16, StopCause> {
+        if let Some((_, space)) = self.header_spaces.iter().find(|(source, _)| *source == spec.pages) {
+            return Ok(*space);
+        }
+        let space = self.spaces.len() as u16;
+        self.add_space(block, spec.pages, spec.page_size_bytes, 1, memory)?;
+        self.header_spaces.push((spec.pages, space));
+        Ok(space)
     }
 
     fn add_lsm(

@@ -5,8 +5,8 @@ use serde_json::Value;
 
 use super::route::{self, table_of};
 use super::{
-    BlockIndex, BloomKind, CommitMode, CompactionKind, CpuSpec, DiskSpec, HeapSpec, LsmBuild, LsmSpec,
-    PageFormat, Plan, PlanBlock, PolicyKind, PoolSpec, Processor, Spec, TreeSpec, WalSpec,
+    AtCommit, BlockIndex, BloomKind, CommitMode, CompactionKind, CpuSpec, DiskSpec, HeapSpec, LsmBuild,
+    LsmSpec, PageFormat, Plan, PlanBlock, PolicyKind, PoolSpec, Processor, Spec, TreeSpec, WalSpec,
 };
 use crate::design::catalog::{self, BlockType, ParameterDefault, Persona};
 use crate::design::{Block, Canvas, Code, Diagnostic};
@@ -95,6 +95,7 @@ impl Reader<'_> {
             "buffer-pool" => Spec::BufferPool(PoolSpec {
                 capacity_pages: self.integer("capacity_pages")?,
                 policy: self.policy()?,
+                at_commit: self.at_commit()?,
                 device: self.target("device")?,
             }),
             "wal" => Spec::Wal(WalSpec {
@@ -178,6 +179,15 @@ impl Reader<'_> {
         })
     }
 
+    fn at_commit(&self) -> Option<Option<AtCommit>> {
+        let checkpoint_frames = self.integer("checkpoint_frames")?;
+        let writes = AtCommit {
+            checkpoint_frames: (self.text("journal")? == "wal").then_some(checkpoint_frames),
+            sync: self.boolean("sync_at_commit")?,
+        };
+        Some((self.text("write_back")? == "commit").then_some(writes))
+    }
+
     fn policy(&self) -> Option<PolicyKind> {
         Some(match self.text("policy")?.as_str() {
             "midpoint-lru" => {
@@ -195,6 +205,7 @@ impl Reader<'_> {
             "sieve" => PolicyKind::Sieve,
             "s3-fifo" => PolicyKind::S3Fifo,
             "w-tinylfu" => PolicyKind::WTinyLfu,
+            "clean-first-lru" => PolicyKind::CleanFirstLru,
             _ => PolicyKind::Lru,
         })
     }

@@ -129,8 +129,8 @@ const PERSONAS: &[Persona] = &[
     Persona {
         name: "sqlite",
         title: "SQLite",
-        description: "Rowid tables in pages of 4 KiB with three-way rebalancing, one writer, an LRU page cache. Values are the \
-                      library's defaults (3.40 and later).",
+        description: "Rowid tables in pages of 4 KiB with three-way rebalancing, one writer, a page cache written at commit to a \
+                      journal in WAL mode. Other values are the library's defaults (3.40 and later).",
         template_slug: "sqlite",
         presets: &[
             Preset {
@@ -143,7 +143,13 @@ const PERSONAS: &[Persona] = &[
             },
             Preset {
                 kind: "buffer-pool",
-                parameters: &[("policy", Text("lru")), ("capacity_pages", Integer(500))],
+                parameters: &[
+                    ("policy", Text("clean-first-lru")),
+                    ("capacity_pages", Integer(500)),
+                    ("write_back", Text("commit")),
+                    ("journal", Text("wal")),
+                    ("checkpoint_frames", Integer(1000)),
+                ],
             },
         ],
     },
