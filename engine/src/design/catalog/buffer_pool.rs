@@ -31,6 +31,7 @@ pub(super) const BUFFER_POOL: BlockType = BlockType {
                 "arc",
                 "lru-k",
                 "slru",
+                "high-priority-lru",
                 "sieve",
                 "s3-fifo",
                 "w-tinylfu",
@@ -40,6 +41,7 @@ pub(super) const BUFFER_POOL: BlockType = BlockType {
             description: "Which page is evicted. lru: the one used longest ago; midpoint-lru: InnoDB's, new pages enter at 3/8 of \
                               the list; fifo: the first loaded; random; clock: one use bit; gclock: PostgreSQL's, usage counts up \
                               to 5; lfu: the one used least since it was loaded; 2q; arc; lru-k: K is 2; slru: four segments; \
+                              high-priority-lru: RocksDB's block cache, half of it for blocks used again; \
                               sieve; s3-fifo; w-tinylfu.",
         },
         Parameter {
