@@ -177,7 +177,7 @@ const PERSONAS: &[Persona] = &[
                     ("stop_files", Integer(36)),
                 ],
             },
-            Preset { kind: "buffer-pool", parameters: &[("policy", Text("lru"))] },
+            Preset { kind: "buffer-pool", parameters: &[("policy", Text("high-priority-lru"))] },
             Preset {
                 kind: "wal",
                 parameters: &[("commit_mode", Text("async")), ("group_commit", Boolean(true))],
