@@ -71,6 +71,15 @@ impl Kernel<'_> {
     /// Begins a search: the client's path is that of `rank`, and its pages are visited from the root down.
     #[inline]
     pub(crate) fn search(&mut self, client: u32, tree: u16, rank: u32, write: bool) -> Flow {
+        match self.descend(client, tree, rank, write) {
+            None => Flow::Next,
+            Some(level) => self.walk_from(client, tree, level, write),
+        }
+    }
+
+    /// Visits the pages of a search that are in memory; the level of the first that is not.
+    #[inline]
+    pub(crate) fn descend(&mut self, client: u32, tree: u16, rank: u32, write: bool) -> Option<u8> {
         let block = &mut self.trees[usize::from(tree)];
         let path = &mut self.clients[client as usize].path;
         block.tree.path(rank, path);
@@ -86,12 +95,29 @@ impl Kernel<'_> {
                 || json!({"key": rank, "tree_height": height, "pages_traversed": height, "found": found}),
             );
         }
-        self.walk(client, tree, root, write)
+        self.visit_path(client, tree, root, write)
     }
 
-    /// Visits the client's path from a level down; what is not in memory becomes a step of its own.
-    #[inline]
+    /// Visits the client's path from a level down.
     pub(crate) fn walk(&mut self, client: u32, tree: u16, from: u8, write: bool) -> Flow {
+        match self.visit_path(client, tree, from, write) {
+            None => Flow::Next,
+            Some(level) => self.walk_from(client, tree, level, write),
+        }
+    }
+
+    /// The client's page of this level is not in memory: it is read, and the walk goes on from there.
+    pub(crate) fn walk_from(&mut self, client: u32, tree: u16, level: u8, write: bool) -> Flow {
+        if level > 0 {
+            self.push(client, Step::Walk { tree, level: level - 1, write });
+        }
+        let page = self.clients[client as usize].path.pages[usize::from(level)];
+        let space = self.trees[usize::from(tree)].first_space + u16::from(level);
+        self.fetch(client, space, page, write && level == 0)
+    }
+
+    #[inline]
+    fn visit_path(&mut self, client: u32, tree: u16, from: u8, write: bool) -> Option<u8> {
         let first_space = self.trees[usize::from(tree)].first_space;
         for level in (0..=from).rev() {
             let page = self.clients[client as usize].path.pages[usize::from(level)];
@@ -108,14 +134,10 @@ impl Kernel<'_> {
                 );
             }
             if !self.hit(client, space, page, write_page) {
-                if level > 0 {
-                    self.push(client, Step::Walk { tree, level: level - 1, write });
-                }
-                self.push(client, Step::Page { space, page, write: write_page });
-                return Flow::Next;
+                return Some(level);
             }
         }
-        Flow::Next
+        None
     }
 
     /// Adds an entry to a leaf that has been visited, and splits what overflows.

@@ -51,6 +51,11 @@ impl Kernel<'_> {
         if self.hit(client, space, page, write) {
             return Flow::Next;
         }
+        self.fetch(client, space, page, write)
+    }
+
+    /// Reads a page that is not in memory.
+    pub(crate) fn fetch(&mut self, client: u32, space: u16, page: u32, write: bool) -> Flow {
         if self.cpu_ns > 0 {
             self.push(client, Step::Page { space, page, write });
             return Flow::Yield;
