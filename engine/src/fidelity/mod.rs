@@ -5,17 +5,24 @@
 
 mod cache;
 mod cases;
+mod document;
 mod experiment;
+mod lsm;
+mod lsm_leveldb;
+mod lsm_read;
+mod lsm_write;
 mod pg_btree;
 mod pg_buffer;
 mod pg_heap;
 mod rules;
 mod score;
+mod sqlite_shape;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 pub use cases::{Case, read};
+pub use document::{agreement, markdown};
 pub use score::{KindScore, Score, score};
 
 /// Measured seeds differ by less than the tolerances, so most kinds need one of ours.
@@ -35,10 +42,14 @@ pub struct Prediction {
 pub fn predict(case: &Case) -> Option<Prediction> {
     let quantities = match case.kind.as_str() {
         "cache" => cache::simulate(case, FIRST_SEED)?,
+        "lsm_leveldb" => lsm_leveldb::simulate(case, FIRST_SEED)?,
+        "lsm_read" => lsm_read::simulate(case, FIRST_SEED)?,
+        "lsm_write" => lsm_write::simulate(case, FIRST_SEED)?,
         "pg_btree" => pg_btree::simulate(case, FIRST_SEED)?,
         // Chance moves the hit ratio of one run by as much as half the tolerance.
         "pg_buffer" => mean(&[1, 2, 3, 4].map(|seed| pg_buffer::simulate(case, seed)))?,
         "pg_heap" => pg_heap::simulate(case, FIRST_SEED)?,
+        "sqlite_shape" => sqlite_shape::simulate(case, FIRST_SEED)?,
         _ => return None,
     };
     let measured = case.results.first().map(cases::flat).unwrap_or_default();

@@ -9,7 +9,7 @@
 //!
 //! The engines that are libraries are called by the program itself; the servers also receive, parse and answer a message.
 
-use crate::plan::Persona;
+use crate::plan::Processor;
 
 /// An operation that needs no wait gives the core back after this much time, so that long scans let others in between.
 pub(crate) const QUANTUM_NS: u64 = 1_000_000;
@@ -50,7 +50,7 @@ pub(crate) struct Costs {
 }
 
 /// The row of a persona.
-pub(crate) fn costs(persona: Persona) -> Costs {
+pub(crate) fn costs(processor: Processor) -> Costs {
     let generic = Costs {
         statement_ns: 1_000,
         page_visit_ns: 150,
@@ -69,9 +69,9 @@ pub(crate) fn costs(persona: Persona) -> Costs {
         lsm_filter_ns: 0,
         lsm_merge_entry_ns: 400,
     };
-    match persona {
-        Persona::Generic => generic,
-        Persona::Postgres15 => Costs {
+    match processor {
+        Processor::Generic => generic,
+        Processor::Postgres15 => Costs {
             statement_ns: 20_000,
             page_visit_ns: 400,
             page_read_ns: 2_500,
@@ -84,7 +84,7 @@ pub(crate) fn costs(persona: Persona) -> Costs {
             commit_ns: 3_000,
             ..generic
         },
-        Persona::Innodb => Costs {
+        Processor::Innodb => Costs {
             statement_ns: 22_000,
             page_visit_ns: 500,
             page_read_ns: 4_000,
@@ -98,7 +98,7 @@ pub(crate) fn costs(persona: Persona) -> Costs {
             ..generic
         },
         // A statement is bound, stepped and reset on the virtual machine; a commit takes and releases file locks.
-        Persona::Sqlite => Costs {
+        Processor::Sqlite => Costs {
             statement_ns: 2_400,
             page_visit_ns: 200,
             page_read_ns: 1_100,
@@ -112,7 +112,7 @@ pub(crate) fn costs(persona: Persona) -> Costs {
             ..generic
         },
         // Pages are mapped: a read costs no call. A changed page is copied, and written by the commit.
-        Persona::Lmdb => Costs {
+        Processor::Lmdb => Costs {
             statement_ns: 250,
             page_visit_ns: 120,
             page_read_ns: 250,
@@ -125,7 +125,7 @@ pub(crate) fn costs(persona: Persona) -> Costs {
             commit_ns: 2_000,
             ..generic
         },
-        Persona::Rocksdb => Costs {
+        Processor::Rocksdb => Costs {
             statement_ns: 300,
             page_visit_ns: 150,
             page_read_ns: 3_500,
@@ -141,7 +141,7 @@ pub(crate) fn costs(persona: Persona) -> Costs {
             ..generic
         },
         // Table files are mapped, so a block that is not cached is checked and copied without a call.
-        Persona::Leveldb => Costs {
+        Processor::Leveldb => Costs {
             statement_ns: 200,
             page_visit_ns: 150,
             page_read_ns: 500,
@@ -176,11 +176,11 @@ mod tests {
             let found_us = found_ns as f64 / 1e3;
             assert!((found_us / expected_us - 1.0).abs() < part, "{found_us} for {expected_us}");
         };
-        near(tree_read_ns(&costs(Persona::Lmdb), 3, 0), 0.65, 0.15);
-        near(tree_read_ns(&costs(Persona::Sqlite), 3, 0), 3.4, 0.1);
-        near(tree_read_ns(&costs(Persona::Sqlite), 3, 1), 4.8, 0.15);
+        near(tree_read_ns(&costs(Processor::Lmdb), 3, 0), 0.65, 0.15);
+        near(tree_read_ns(&costs(Processor::Sqlite), 3, 0), 3.4, 0.1);
+        near(tree_read_ns(&costs(Processor::Sqlite), 3, 1), 4.8, 0.15);
         // A server's statement outweighs its pages.
-        for server in [Persona::Postgres15, Persona::Innodb] {
+        for server in [Processor::Postgres15, Processor::Innodb] {
             let costs = costs(server);
             assert!(costs.statement_ns > 10 * 3 * costs.page_visit_ns);
         }

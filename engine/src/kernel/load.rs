@@ -14,7 +14,7 @@ use crate::SimulateError;
 use crate::design::{Code, Diagnostic};
 use crate::metrics::bands::Bands;
 use crate::metrics::histogram::{LATENCIES_BYTES, Latencies};
-use crate::plan::{BlockIndex, Persona, Plan, Route, Spec};
+use crate::plan::{BlockIndex, Plan, Route, Spec};
 use crate::prng::Stream;
 use crate::trace::Trace;
 use crate::units::{NS_PER_SECOND, ms_to_ns};
@@ -121,7 +121,7 @@ impl<'a> Kernel<'a> {
                 draws,
             });
         }
-        let costs = cost::costs(persona(plan));
+        let costs = cost::costs(plan.processor);
         let statements = program
             .statements
             .iter()
@@ -196,16 +196,6 @@ impl<'a> Kernel<'a> {
             program,
         })
     }
-}
-
-/// Whose processor times: the client's `cpu` port takes one block at most.
-fn persona(plan: &Plan) -> Persona {
-    let connected = plan.blocks.iter().filter(|block| block.reachable);
-    let mut personas = connected.filter_map(|block| match &block.spec {
-        Spec::Cpu(cpu) => Some(cpu.persona),
-        _ => None,
-    });
-    personas.next().unwrap_or(Persona::Generic)
 }
 
 /// Keys of each table: the rows loaded and all that the run inserts.

@@ -10,12 +10,12 @@ use crate::blocks::heap::{self, HeapBlock};
 use crate::blocks::lsm::Lsm;
 use crate::blocks::lsm_block::LsmBlock;
 use crate::blocks::operator::Operator;
-use crate::blocks::tree::{MAX_LEVELS, Tree, TreeShape};
-use crate::blocks::tree_block::TreeBlock;
+use crate::blocks::tree::{Cells, MAX_LEVELS, Structure, Tree, TreeShape};
+use crate::blocks::tree_block::{Overflow, TreeBlock};
 use crate::blocks::wal::Wal;
 use crate::design::{Code, Diagnostic};
 use crate::plan::route::table_of;
-use crate::plan::{BlockIndex, HeapSpec, LsmBuild, LsmSpec, Plan, Spec, TreeSpec};
+use crate::plan::{BlockIndex, HeapSpec, LsmBuild, LsmSpec, PageFormat, Plan, Spec, TreeSpec};
 use crate::prng::Stream;
 use crate::workload::keyspace::KeySpace;
 use crate::workload::{InsertOrder, Table};
@@ -142,24 +142,53 @@ impl<'a> World<'a> {
             let (table, keys) = (&tables[position], &keys[position]);
             let built = match spec {
                 Spec::BtreeIndex(tree) => {
-                    let shape = TreeShape::postgres_index(
-                        tree.page_size_bytes,
-                        table.key_bytes,
-                        tree.fill_factor,
-                        tree.rightmost_split,
-                        tree.merge_threshold,
-                    );
+                    let shape = match tree.page_format {
+                        PageFormat::Sqlite => {
+                            let structure = Structure::Index(keys.clone());
+                            let cells =
+                                Cells::new(tree.page_size_bytes, structure, table.key_bytes, table.key_bytes);
+                            Some(TreeShape::sqlite(cells, keys.universe()))
+                        }
+                        PageFormat::Lmdb => {
+                            TreeShape::lmdb(tree.page_size_bytes, table.key_bytes, ROW_PLACE_BYTES)
+                        }
+                        PageFormat::Postgres | PageFormat::InnoDb => TreeShape::postgres_index(
+                            tree.page_size_bytes,
+                            table.key_bytes,
+                            tree.fill_factor,
+                            tree.rightmost_split,
+                            tree.merge_threshold,
+                        ),
+                    };
                     self.add_tree(block, tree, shape, table, keys, control, memory)?
                 }
                 Spec::Clustered(tree) => {
-                    let shape = TreeShape::innodb_clustered(
-                        tree.page_size_bytes,
-                        table.record_bytes,
-                        table.key_bytes,
-                        tree.fill_factor,
-                        tree.rightmost_split,
-                        tree.merge_threshold,
-                    );
+                    let shape = match tree.page_format {
+                        PageFormat::Sqlite => {
+                            let structure =
+                                if tree.without_rowid { Structure::WithoutRowid } else { Structure::Table };
+                            let cells = Cells::new(
+                                tree.page_size_bytes,
+                                structure,
+                                table.key_bytes,
+                                table.record_bytes,
+                            );
+                            Some(TreeShape::sqlite(cells, keys.universe()))
+                        }
+                        PageFormat::Lmdb => TreeShape::lmdb(
+                            tree.page_size_bytes,
+                            table.key_bytes,
+                            table.record_bytes.saturating_sub(table.key_bytes),
+                        ),
+                        PageFormat::Postgres | PageFormat::InnoDb => TreeShape::innodb_clustered(
+                            tree.page_size_bytes,
+                            table.record_bytes,
+                            table.key_bytes,
+                            tree.fill_factor,
+                            tree.rightmost_split,
+                            tree.merge_threshold,
+                        ),
+                    };
                     self.add_tree(block, tree, shape, table, keys, control, memory)?
                 }
                 Spec::Lsm(spec) => {
@@ -200,10 +229,14 @@ impl<'a> World<'a> {
         memory: &mut Memory,
     ) -> Result<bool, SimulateError> {
         let Some(shape) = shape else { return Ok(false) };
+        let pages_per_row = shape.sqlite.as_ref().map_or(0, |cells| cells.most_overflow_pages(keys.universe()));
+        if keys.universe().checked_mul(pages_per_row).is_none() {
+            return Ok(false);
+        }
         memory.charge(Bits::bytes_for(keys.universe()))?;
         let loaded = table.record_count as u32;
         let tree = if spec.bulk_build {
-            bulk_tree(shape, keys, loaded, control)?
+            bulk_tree(shape, keys, loaded, control, memory)?
         } else {
             inserted_tree(shape, keys, loaded, control, memory)?
         };
@@ -215,7 +248,12 @@ impl<'a> World<'a> {
         }
         self.numbers.0[block] = Some(self.trees.len() as u16);
         let wal = spec.log.map(|log| self.numbers.of(log));
-        self.trees.push(TreeBlock::new(block, tree, first_space, wal, spec.page_size_bytes));
+        let mut tree = TreeBlock::new(block, tree, first_space, wal, spec.page_size_bytes);
+        if pages_per_row > 0 {
+            tree.overflow = Some(Overflow { space: self.spaces.len() as u16, pages_per_row });
+            self.add_space(block, spec.pages, spec.page_size_bytes, 0, memory)?;
+        }
+        self.trees.push(tree);
         Ok(true)
     }
 
@@ -371,7 +409,13 @@ impl<'a> World<'a> {
 }
 
 /// A tree packed from the loaded keys in order.
-fn bulk_tree(shape: TreeShape, keys: &KeySpace, loaded: u32, control: &Control) -> Result<Tree, StopCause> {
+fn bulk_tree(
+    shape: TreeShape,
+    keys: &KeySpace,
+    loaded: u32,
+    control: &Control,
+    memory: &Memory,
+) -> Result<Tree, StopCause> {
     let universe = keys.universe();
     let mut present = Bits::new(universe);
     let contiguous = match keys.order() {
@@ -393,7 +437,22 @@ fn bulk_tree(shape: TreeShape, keys: &KeySpace, loaded: u32, control: &Control) 
             }
         }
     }
-    Ok(Tree::bulk(shape, universe, present, u64::from(loaded), contiguous))
+    if shape.sqlite.is_none() {
+        return Ok(Tree::bulk(shape, universe, present, u64::from(loaded), contiguous));
+    }
+    // Entries are not of one size: only one after the other do they tell their pages.
+    let mut tree = Tree::empty(shape, universe);
+    let mut next = present.next(0);
+    for record in 0..loaded {
+        let Some(rank) = next else { break };
+        if u64::from(record) % LOAD_POLL == 0 {
+            control.check()?;
+            memory.verify(tree.memory_bytes())?;
+        }
+        tree.append(rank);
+        next = present.next(rank + 1);
+    }
+    Ok(tree)
 }
 
 /// A tree that grew by inserting the loaded records in order of arrival.

@@ -6,9 +6,9 @@ use serde_json::Value;
 use super::route::{self, table_of};
 use super::{
     BlockIndex, BloomKind, CommitMode, CompactionKind, CpuSpec, DiskSpec, HeapSpec, LsmBuild, LsmSpec,
-    Persona, Plan, PlanBlock, PolicyKind, PoolSpec, Spec, TreeSpec, WalSpec,
+    PageFormat, Plan, PlanBlock, PolicyKind, PoolSpec, Processor, Spec, TreeSpec, WalSpec,
 };
-use crate::design::catalog::{self, BlockType, ParameterDefault};
+use crate::design::catalog::{self, BlockType, ParameterDefault, Persona};
 use crate::design::{Block, Canvas, Code, Diagnostic};
 use crate::units::{ms_to_ns, us_to_ns};
 
@@ -17,7 +17,9 @@ pub(crate) fn compile(canvas: &Canvas, found: &mut Vec<Diagnostic>) -> Option<Pl
     let mut blocks = Vec::with_capacity(canvas.blocks.len());
     for (index, block) in canvas.blocks.iter().enumerate() {
         let kind = catalog::block_type(&block.kind)?;
-        let reader = Reader { canvas, index, block, kind };
+        let persona = block.persona.as_ref().or(canvas.persona.as_ref());
+        let persona = persona.and_then(|name| catalog::persona(name));
+        let reader = Reader { canvas, index, block, kind, persona };
         blocks.push(PlanBlock {
             id: block.id.clone(),
             kind: kind.kind,
@@ -38,7 +40,26 @@ pub(crate) fn compile(canvas: &Canvas, found: &mut Vec<Diagnostic>) -> Option<Pl
     names.sort_unstable();
     names.dedup();
     let tables = names.iter().filter_map(|name| route::table_plan(name, &blocks, &client_out)).collect();
-    Some(Plan { blocks, tables })
+    let processor = blocks
+        .iter()
+        .find_map(|block| match &block.spec {
+            Spec::Cpu(cpu) if block.reachable => Some(cpu.processor),
+            _ => None,
+        })
+        .unwrap_or_else(|| processor(canvas.persona.as_deref()));
+    Some(Plan { blocks, processor, tables })
+}
+
+fn processor(persona: Option<&str>) -> Processor {
+    match persona {
+        Some("postgres-15") => Processor::Postgres15,
+        Some("innodb") => Processor::Innodb,
+        Some("sqlite") => Processor::Sqlite,
+        Some("rocksdb") => Processor::Rocksdb,
+        Some("leveldb") => Processor::Leveldb,
+        Some("lmdb") => Processor::Lmdb,
+        _ => Processor::Generic,
+    }
 }
 
 /// Reads one block's parameters and ports.
@@ -47,6 +68,7 @@ struct Reader<'a> {
     index: usize,
     block: &'a Block,
     kind: &'static BlockType,
+    persona: Option<&'static Persona>,
 }
 
 impl Reader<'_> {
@@ -86,7 +108,7 @@ impl Reader<'_> {
                 device: self.target("device")?,
             }),
             "disk" => Spec::Disk(self.disk()?),
-            "cpu" => Spec::Cpu(CpuSpec { persona: self.persona()? }),
+            "cpu" => Spec::Cpu(CpuSpec { processor: self.processor() }),
             _ => return None,
         })
     }
@@ -96,6 +118,13 @@ impl Reader<'_> {
             // Empty until `inherit_tables` has seen the whole plan.
             table: self.text("table").unwrap_or_default(),
             page_size_bytes: self.integer("page_size")?,
+            page_format: match self.text("page_format")?.as_str() {
+                "innodb" => PageFormat::InnoDb,
+                "sqlite" => PageFormat::Sqlite,
+                "lmdb" => PageFormat::Lmdb,
+                _ => PageFormat::Postgres,
+            },
+            without_rowid: self.boolean("without_rowid").unwrap_or(false),
             fill_factor: self.number("fill_factor")?,
             bulk_build: self.text("build")? == "bulk",
             rightmost_split: self.text("split_rule")? == "rightmost",
@@ -170,16 +199,9 @@ impl Reader<'_> {
         })
     }
 
-    fn persona(&self) -> Option<Persona> {
-        Some(match self.text("persona")?.as_str() {
-            "postgres-15" => Persona::Postgres15,
-            "innodb" => Persona::Innodb,
-            "sqlite" => Persona::Sqlite,
-            "rocksdb" => Persona::Rocksdb,
-            "leveldb" => Persona::Leveldb,
-            "lmdb" => Persona::Lmdb,
-            _ => Persona::Generic,
-        })
+    fn processor(&self) -> Processor {
+        let stated = self.text("persona");
+        processor(stated.as_deref().or(self.persona.map(|persona| persona.name)))
     }
 
     fn disk(&self) -> Option<DiskSpec> {
@@ -216,8 +238,10 @@ impl Reader<'_> {
         self.block.parameters.get(name)
     }
 
+    /// What an unstated parameter is: the persona's value, or the catalogue's.
     fn default(&self, name: &str) -> Option<&'static ParameterDefault> {
-        self.kind.parameter(name).map(|parameter| &parameter.default)
+        let preset = self.persona.and_then(|persona| persona.value(self.kind.kind, name));
+        preset.or_else(|| self.kind.parameter(name).map(|parameter| &parameter.default))
     }
 
     fn integer(&self, name: &str) -> Option<u32> {

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use super::{
-    BlockIndex, BloomKind, CommitMode, CompactionKind, LsmBuild, Persona, Plan, PolicyKind, Route, Spec,
-    TreeSpec,
+    BlockIndex, BloomKind, CommitMode, CompactionKind, LsmBuild, PageFormat, Plan, PolicyKind, Processor,
+    Route, Spec, TreeSpec,
 };
 use crate::units::ns_to_ms;
 
@@ -17,6 +17,9 @@ impl fmt::Display for Plan {
             for line in self.details(&block.spec) {
                 writeln!(f, "    {line}")?;
             }
+        }
+        if self.processor != Processor::Generic {
+            writeln!(f, "processor times of {}", processor_name(self.processor))?;
         }
         for table in &self.tables {
             writeln!(f, "table {}", table.name)?;
@@ -65,8 +68,15 @@ impl Plan {
         let tree = |tree: &TreeSpec| {
             vec![
                 format!(
-                    "table {}, pages of {} bytes, fill factor {}, {}, {} split, merge below {}",
+                    "table {}, {} pages of {} bytes, fill factor {}, {}, {} split, merge below {}",
                     tree.table,
+                    match tree.page_format {
+                        PageFormat::Postgres => "postgres",
+                        PageFormat::InnoDb => "innodb",
+                        PageFormat::Sqlite if tree.without_rowid => "sqlite (without rowid)",
+                        PageFormat::Sqlite => "sqlite",
+                        PageFormat::Lmdb => "lmdb",
+                    },
                     tree.page_size_bytes,
                     tree.fill_factor,
                     if tree.bulk_build { "bulk built" } else { "built by inserts" },
@@ -171,20 +181,20 @@ impl Plan {
                 ns_to_ms(disk.fsync_ns),
                 if disk.exponential { "exponential" } else { "constant" }
             )],
-            Spec::Cpu(cpu) => vec![format!("processor times of {}", persona_name(cpu.persona))],
+            Spec::Cpu(cpu) => vec![format!("processor times of {}", processor_name(cpu.processor))],
         }
     }
 }
 
-fn persona_name(persona: Persona) -> &'static str {
-    match persona {
-        Persona::Generic => "a generic system",
-        Persona::Postgres15 => "PostgreSQL 15",
-        Persona::Innodb => "InnoDB",
-        Persona::Sqlite => "SQLite",
-        Persona::Rocksdb => "RocksDB",
-        Persona::Leveldb => "LevelDB",
-        Persona::Lmdb => "LMDB",
+fn processor_name(processor: Processor) -> &'static str {
+    match processor {
+        Processor::Generic => "a generic system",
+        Processor::Postgres15 => "PostgreSQL 15",
+        Processor::Innodb => "InnoDB",
+        Processor::Sqlite => "SQLite",
+        Processor::Rocksdb => "RocksDB",
+        Processor::Leveldb => "LevelDB",
+        Processor::Lmdb => "LMDB",
     }
 }
 

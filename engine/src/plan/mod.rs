@@ -14,6 +14,8 @@ pub(crate) type BlockIndex = usize;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
     pub(crate) blocks: Vec<PlanBlock>,
+    /// Whose processor times: the cpu block's, else the canvas's persona.
+    pub(crate) processor: Processor,
     /// In order of name.
     pub(crate) tables: Vec<TablePlan>,
 }
@@ -43,10 +45,21 @@ pub(crate) enum Spec {
     Cpu(CpuSpec),
 }
 
+/// Whose pages a tree has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PageFormat {
+    Postgres,
+    InnoDb,
+    Sqlite,
+    Lmdb,
+}
+
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct TreeSpec {
     pub(crate) table: String,
     pub(crate) page_size_bytes: u32,
+    pub(crate) page_format: PageFormat,
+    pub(crate) without_rowid: bool,
     pub(crate) fill_factor: f64,
     pub(crate) bulk_build: bool,
     pub(crate) rightmost_split: bool,
@@ -183,7 +196,7 @@ pub(crate) struct DiskSpec {
 
 /// Whose processor times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Persona {
+pub(crate) enum Processor {
     Generic,
     Postgres15,
     Innodb,
@@ -195,7 +208,7 @@ pub(crate) enum Persona {
 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct CpuSpec {
-    pub(crate) persona: Persona,
+    pub(crate) processor: Processor,
 }
 
 impl Plan {

@@ -58,5 +58,16 @@ pub(super) const BUFFER_POOL: BlockType = BlockType {
         },
     ],
     events: &["page_read_from_disk", "page_evicted", "page_written_back"],
-    personas: &[],
+    model: Model {
+        modelled: &[
+            "One frame a page; pins; write-back of dirty pages when they are evicted; one read in flight a page, others wait for it.",
+            "Fourteen policies, each after its paper or source: GCLOCK counts to 5 as PostgreSQL's sweep, midpoint LRU enters at 3/8 as InnoDB.",
+            "Agrees with Che's approximation Σ(1−e^(−p·T)) = C for LRU and independent requests.",
+        ],
+        not_modelled: &[
+            "Latch contention on the pool's hash table and lists.",
+            "Double caching in the operating system.",
+        ],
+        measured_by: &["cache", "pg_buffer"],
+    },
 };
