@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::counters::Counters;
 use super::tree::{Change, Tree};
 use crate::kernel::step::{Flow, Step};
-use crate::kernel::{Kernel, Storage};
+use crate::kernel::{Kernel, Source, Storage};
 use crate::plan::BlockIndex;
 
 pub(crate) const LOOKUPS: usize = 0;
@@ -132,14 +132,39 @@ impl Kernel<'_> {
         self.fetch(client, space, page, write && level == 0)
     }
 
+    /// The first level, from the top, whose page is not in memory.
     #[inline]
     fn visit_path(&mut self, client: u32, tree: u16, from: u8, write: bool) -> Option<u8> {
+        let first_space = self.trees[usize::from(tree)].first_space;
+        let state = &self.clients[client as usize];
+        if state.traced {
+            return self.visit_path_traced(client, tree, from, write);
+        }
+        // All levels of a tree have one source.
+        let Source::Pool(pool) = self.spaces[usize::from(first_space)].source else { return Some(from) };
+        let pool = &mut self.pools[usize::from(pool)];
+        let mut missed = None;
+        let mut visits = 0;
+        for (level, page) in state.path.pages[..=usize::from(from)].iter().enumerate().rev() {
+            let space = usize::from(first_space) + level;
+            if !pool.hit(space as u16, *page, write && level == 0, self.now_ns) {
+                missed = Some(level as u8);
+                break;
+            }
+            self.spaces[space].hits += 1;
+            visits += 1;
+        }
+        self.cpu_ns += visits * self.costs.page_visit_ns;
+        missed
+    }
+
+    fn visit_path_traced(&mut self, client: u32, tree: u16, from: u8, write: bool) -> Option<u8> {
         let first_space = self.trees[usize::from(tree)].first_space;
         for level in (0..=from).rev() {
             let page = self.clients[client as usize].path.pages[usize::from(level)];
             let space = first_space + u16::from(level);
             let write_page = write && level == 0;
-            if self.clients[client as usize].traced && level > 0 {
+            if level > 0 {
                 let block = self.trees[usize::from(tree)].block;
                 let depth = self.clients[client as usize].path.height - 1 - level;
                 self.trace.emit(

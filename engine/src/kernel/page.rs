@@ -327,6 +327,9 @@ impl Kernel<'_> {
     pub(crate) fn arrived(&mut self, pool: u16, frame: u32) {
         let number = usize::from(pool);
         self.pools[number].arrived(frame, self.now_ns);
+        if !self.pools[number].has_waiters(frame) {
+            return;
+        }
         let mut released = std::mem::take(&mut self.released);
         self.pools[number].release_page_waiters(frame, &mut released);
         for client in released.drain(..) {

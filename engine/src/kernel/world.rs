@@ -229,7 +229,8 @@ impl<'a> World<'a> {
         memory: &mut Memory,
     ) -> Result<bool, SimulateError> {
         let Some(shape) = shape else { return Ok(false) };
-        let pages_per_row = shape.sqlite.as_ref().map_or(0, |cells| cells.most_overflow_pages(keys.universe()));
+        let pages_per_row =
+            shape.sqlite.as_ref().map_or(0, |cells| cells.most_overflow_pages(keys.universe()));
         if keys.universe().checked_mul(pages_per_row).is_none() {
             return Ok(false);
         }

@@ -52,7 +52,8 @@ fn verify(tree: &Tree, expected: &BTreeSet<u32>) {
             let node = tree.levels[level].get(page);
             let mut used = 0;
             if level == 0 {
-                let end = if node.next == NONE { tree.present.len() } else { tree.levels[0].get(node.next).start };
+                let end =
+                    if node.next == NONE { tree.present.len() } else { tree.levels[0].get(node.next).start };
                 let mut rows: Vec<u32> = expected.range(node.start..end).copied().collect();
                 assert_eq!(node.count, rows.len() as u32);
                 if !cells.leaf_data() && node.start > 0 {
