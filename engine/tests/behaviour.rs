@@ -269,6 +269,17 @@ fn sequential_pages_spare_a_hard_disk_its_seeks() {
 }
 
 #[test]
+fn a_heap_grown_by_inserts_has_the_pages_of_a_loaded_one() {
+    let design = heap_btree(200, json!({}));
+    let mut config = config(20_000, 4, 0);
+    config["record_bytes"] = json!(120);
+    let report = run(&design, &workload(&[(INSERT, 1.0, Value::Null)], config));
+    // 148 bytes a row with its line pointer: 55 on a page.
+    assert_eq!(block(&report, "heap").gauges["pages"], 20_000u64.div_ceil(55));
+    assert_eq!(counter(&report, "heap", "pages_allocated"), 20_000u64.div_ceil(55));
+}
+
+#[test]
 fn deleted_rows_are_gone_and_their_places_are_used_again() {
     let operations = [(DELETE, 1.0, Value::Null), (INSERT, 1.0, Value::Null)];
     let report = run(&heap_btree(200, json!({})), &workload(&operations, config(20_000, 4, 10_000)));

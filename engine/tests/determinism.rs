@@ -62,12 +62,12 @@ fn pinned_reports() {
         digest[..8].iter().map(|byte| format!("{byte:02x}")).collect::<String>()
     };
     let pinned = [
-        ("heap-btree", "ycsb-a", "5114f5106d1f82b5"),
-        ("heap-btree", "ycsb-e", "c88da986dfe56271"),
-        ("clustered-large-pool", "ycsb-f", "ee20dd14ad830d22"),
-        ("ingest-async-cloud", "inserts", "4dce7525b54339dc"),
-        ("lsm-leveled", "ycsb-a", "8a38f0edd62e81fe"),
-        ("full-scan-ssd", "full-scans", "fae25be394c734b0"),
+        ("heap-btree", "ycsb-a", "145f4a0ffd7d5880"),
+        ("heap-btree", "ycsb-e", "515b2bc2a0b764c0"),
+        ("clustered-large-pool", "ycsb-f", "74aa6a4df74daaf9"),
+        ("ingest-async-cloud", "inserts", "0577ba8aa6dbd71b"),
+        ("lsm-leveled", "ycsb-a", "8c6d984bd10918dd"),
+        ("full-scan-ssd", "full-scans", "ae3651808c14b2f8"),
     ];
     let found: Vec<_> =
         pinned.iter().map(|(design, workload, _)| (*design, *workload, hash(design, workload))).collect();

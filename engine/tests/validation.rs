@@ -462,3 +462,69 @@ proptest! {
         }));
     }
 }
+
+/// A block of this kind alone, with its parameters; what it lacks around it is told, what is wrong inside it too.
+fn lone(kind: &str, parameters: Value) -> Vec<String> {
+    let block = json!({"id": "b", "type": kind, "parameters": parameters});
+    let inside = |line: &String| line.contains("blocks.0.parameters");
+    told(&json!({"blocks": [block]})).into_iter().filter(inside).collect()
+}
+
+#[test]
+fn personas_set_parameters_that_exist_to_values_they_may_take() {
+    for persona in catalog::personas() {
+        let mut set = 0;
+        for (kind, parameter, value) in persona.values() {
+            assert_eq!(catalog::block_type(kind).map(|found| found.kind), Some(kind), "{}", persona.name);
+            let mut parameters = serde_json::Map::new();
+            parameters.insert(parameter.to_owned(), value.json().unwrap());
+            assert_eq!(lone(kind, Value::Object(parameters)), [""; 0], "{} {kind}", persona.name);
+            set += 1;
+        }
+        assert!(set > 0 && templates::design(persona.template_slug).is_some());
+        assert_eq!(
+            templates::design(persona.template_slug).unwrap().canvas()["persona"],
+            json!(persona.name)
+        );
+    }
+    let listed = catalog::block_type("heap-storage").unwrap();
+    assert_eq!(listed.personas(), ["postgres-15"]);
+    let hint = &listed.parameter_schema()["properties"]["hint_bits"]["x-personas"]["postgres-15"];
+    assert_eq!(*hint, json!(true));
+}
+
+#[test]
+fn a_persona_is_the_same_as_stating_its_values() {
+    let mut stated = templates::design("postgres-15").unwrap().canvas();
+    stated.as_object_mut().unwrap().remove("persona");
+    let plain = design::check(&stated).plan.unwrap();
+    for block in stated["blocks"].as_array_mut().unwrap() {
+        let kind = block["type"].as_str().unwrap().to_owned();
+        for (of, parameter, value) in catalog::persona("postgres-15").unwrap().values() {
+            if of == kind && block["parameters"].get(parameter).is_none() {
+                block["parameters"][parameter] = value.json().unwrap();
+            }
+        }
+    }
+    let stated = design::check(&stated).plan.unwrap().to_string();
+    let named = design::check(&templates::design("postgres-15").unwrap().canvas()).plan.unwrap().to_string();
+    // Processor times are the one thing that no parameter of these blocks states.
+    assert_eq!(named.replace("processor times of PostgreSQL 15\n", ""), stated);
+    assert_ne!(stated, plain.to_string());
+    // A block may follow another system than its canvas.
+    let mut canvas = templates::design("postgres-15").unwrap().canvas();
+    let pool = canvas["blocks"].as_array().unwrap().iter().position(|block| block["id"] == "pool").unwrap();
+    canvas["blocks"][pool]["persona"] = json!("innodb");
+    assert!(design::check(&canvas).plan.unwrap().to_string().contains("midpoint-lru"));
+}
+
+#[test]
+fn an_unknown_persona_is_told_with_the_nearest() {
+    let canvas = with(|canvas| canvas["persona"] = json!("postgres"));
+    assert_eq!(told(&canvas), ["UNKNOWN_PERSONA persona"]);
+    assert!(design::check(&canvas).diagnostics[0].message.contains("postgres-15"));
+    let canvas = with(|canvas| canvas["blocks"][0]["persona"] = json!("x"));
+    assert_eq!(told(&canvas), ["UNKNOWN_PERSONA blocks.0.persona"]);
+    let canvas = with(|canvas| canvas["persona"] = json!(3));
+    assert_eq!(told(&canvas), ["MALFORMED_JSON persona"]);
+}

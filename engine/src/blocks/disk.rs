@@ -64,12 +64,28 @@ pub(crate) enum Purpose {
     LoadRun { client: u32, pool: u16, run: u32 },
     /// An evicted dirty page; the client that evicted it waits.
     WriteBack { client: u32, pool: u16 },
+    /// Changed pages of a transaction that commits.
+    Force { client: u32, pool: u16 },
     /// A page a pool writes for nobody; `leaves` is the frame that is free afterwards.
     Background { pool: u16, leaves: Option<u32> },
     /// A log's flush.
     Flush { wal: u16 },
     /// Part of an LSM tree's flush or compaction.
     Lsm { lsm: u16, flush: bool },
+}
+
+impl Purpose {
+    /// The client that asked, where one did.
+    pub(crate) fn client(self) -> Option<u32> {
+        match self {
+            Purpose::Direct { client }
+            | Purpose::Load { client, .. }
+            | Purpose::LoadRun { client, .. }
+            | Purpose::WriteBack { client, .. }
+            | Purpose::Force { client, .. } => Some(client),
+            Purpose::Background { .. } | Purpose::Flush { .. } | Purpose::Lsm { .. } => None,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -95,6 +111,8 @@ pub(crate) struct Disk {
     free_slots: Vec<u16>,
     /// When all bytes asked for so far could have been moved.
     transferred_ns: u64,
+    /// Bytes of the latest request and the time to move them: most requests are as large as the one before.
+    latest_transfer: (u64, u64),
     /// Where the previous request ended: (space, page after it).
     position: (u16, u32),
     /// Up to when busy time is counted.
@@ -124,6 +142,7 @@ impl Disk {
             // Taken from the back: slot 0 first.
             free_slots: (0..spec.slots as u16).rev().collect(),
             transferred_ns: 0,
+            latest_transfer: (0, 0),
             position: (u16::MAX, 0),
             integrated_ns: 0,
             stream,
@@ -153,7 +172,11 @@ impl Disk {
 
     fn start(&mut self, now_ns: u64, slot: u16, mut request: Request, calendar: &mut Calendar) {
         request.started_ns = now_ns;
-        let transfer_ns = (request.bytes as f64 * 1e3 / self.spec.bandwidth_mb_s) as u64;
+        if request.bytes != self.latest_transfer.0 {
+            let ns = (request.bytes as f64 * 1e3 / self.spec.bandwidth_mb_s) as u64;
+            self.latest_transfer = (request.bytes, ns);
+        }
+        let transfer_ns = self.latest_transfer.1;
         let service_ns = self.service_ns(&request) + transfer_ns;
         let service_ns = if self.spec.exponential {
             (self.stream.at(self.served).exponential() * service_ns as f64) as u64

@@ -10,7 +10,7 @@ use super::bits::Bits;
 use super::counters::Counters;
 use super::rows::RowMap;
 use crate::kernel::step::{Flow, Step};
-use crate::kernel::{Kernel, Storage, cost};
+use crate::kernel::{Kernel, Storage};
 use crate::plan::BlockIndex;
 
 pub(crate) const ROWS_READ: usize = 0;
@@ -199,7 +199,7 @@ impl Kernel<'_> {
         let (page, new) = self.heaps[heap].insert(record);
         let (space, block, wal) = (self.heaps[heap].space, self.heaps[heap].block, self.heaps[heap].wal);
         self.heaps[heap].counters.add(ROWS_INSERTED, 1);
-        self.cpu_ns += cost::ROW_NS;
+        self.cpu_ns += self.costs.row_ns;
         self.log(client, wal, row_bytes);
         if self.clients[client as usize].traced {
             if new {

@@ -145,7 +145,9 @@ impl Kernel<'_> {
         block.counters.add(BLOOM_NEGATIVES, lookup.bloom_negatives);
         block.counters.add(BLOOM_FALSE_POSITIVES, lookup.bloom_false_positives);
         let (space, number_of_block) = (block.space, block.block);
-        self.cpu_ns += cost::ROW_NS;
+        self.cpu_ns += self.costs.lsm_search_ns
+            + lookup.bloom_negatives * self.costs.lsm_filter_ns
+            + self.lsm_pages.len() as u64 * self.costs.lsm_block_ns;
         if self.clients[client as usize].traced {
             let place = match lookup.found {
                 Found::Memtable => json!("memtable"),
@@ -201,6 +203,8 @@ impl Kernel<'_> {
         let (count, last) = block.lsm.range(rank, rows, resumed, &mut self.lsm_pages);
         block.counters.add(BLOCK_READS, self.lsm_pages.len() as u64);
         let space = block.space;
+        let search_ns = if resumed { 0 } else { self.costs.lsm_search_ns };
+        self.cpu_ns += search_ns + self.lsm_pages.len() as u64 * self.costs.lsm_block_ns;
         if count == rows && remaining > rows {
             let (rank, remaining) = (last + 1, remaining - rows);
             self.push(client, Step::LsmRange { statement: number, rank, remaining, resumed: true });
@@ -269,7 +273,7 @@ impl Kernel<'_> {
         block.counters.add(PUTS, 1);
         block.counters.add(BYTES_PUT, bytes);
         let (wal, full) = (block.wal, block.lsm.is_full());
-        self.cpu_ns += cost::ROW_NS;
+        self.cpu_ns += self.costs.lsm_put_ns;
         self.log(client, wal, bytes);
         if self.clients[client as usize].traced {
             let block = self.lsms[number].block;
@@ -378,6 +382,7 @@ impl Kernel<'_> {
         block.counters.add(count, 1);
         block.counters.add(bytes, job.write_bytes);
         block.counters.add(BYTES_READ_BY_COMPACTION, job.read_bytes);
+        self.totals.cpu_ns += job.merged_entries() * self.costs.lsm_merge_entry_ns;
         let told = json!({
             "from_level": if job.flush { Value::Null } else { json!(job.input_level) },
             "to_level": job.output_level,

@@ -56,7 +56,7 @@ impl Kernel<'_> {
         while let Some(page) = self.scan_page(storage, position) {
             if loaded > 0 {
                 loaded -= 1;
-                self.cpu_ns += cost::PAGE_VISIT_NS;
+                self.cpu_ns += self.costs.page_visit_ns;
             } else if !self.hit(client, page.space, page.page, write) {
                 if self.cpu_ns > 0 {
                     self.push(client, Step::Scan { statement: number, position, loaded: 0 });
@@ -64,7 +64,7 @@ impl Kernel<'_> {
                 }
                 return self.read_ahead(client, number, storage, position, &page, read_ahead_pages, write);
             }
-            self.cpu_ns += u64::from(page.rows) * cost::SCAN_ROW_NS;
+            self.cpu_ns += u64::from(page.rows) * self.costs.scan_row_ns;
             if let Some(operator) = operator {
                 let operator = &mut self.operators[usize::from(operator)];
                 operator.counters.add(PAGES, 1);

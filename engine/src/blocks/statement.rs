@@ -6,13 +6,13 @@ use super::operator::{CALLS, PAGES, ROWS};
 use super::{heap, tree_block, wal};
 use crate::kernel::load::{BoundKey, Find};
 use crate::kernel::step::{Flow, Step};
-use crate::kernel::{Kernel, Storage, cost};
+use crate::kernel::{Kernel, Storage};
 use crate::workload::OperationType;
 use crate::workload::access::Access;
 
 impl Kernel<'_> {
     pub(crate) fn begin_statement(&mut self, client: u32, number: u16) -> Flow {
-        self.cpu_ns += cost::STATEMENT_NS;
+        self.cpu_ns += self.costs.statement_ns;
         let statement = self.statements[usize::from(number)];
         if statement.kind == OperationType::Insert {
             return self.begin_insert(client, statement.table);
@@ -38,9 +38,12 @@ impl Kernel<'_> {
                     return self.search(client, tree, rank, false);
                 }
                 if statement.access == Access::Point {
-                    self.push(client, Step::Row { statement: number, rank });
                     let write = !reads && !fetch && self.trees[usize::from(tree)].tree.contains(rank);
-                    return self.search(client, tree, rank, write);
+                    let Some(level) = self.descend(client, tree, rank, write) else {
+                        return self.row(client, number, rank);
+                    };
+                    self.push(client, Step::Row { statement: number, rank });
+                    return self.walk_from(client, tree, level, write);
                 }
                 let leaf = self.trees[usize::from(tree)].tree.leaf_of(rank);
                 self.push(client, Step::Range { statement: number, rank, remaining: rows, leaf });
@@ -127,7 +130,7 @@ impl Kernel<'_> {
         let statement = self.statements[usize::from(number)];
         let table = &self.tables[usize::from(statement.table)];
         let row_bytes = u64::from(table.record_bytes);
-        self.cpu_ns += cost::ROW_NS;
+        self.cpu_ns += statement.row_ns;
         match statement.kind {
             OperationType::Select => self.totals.bytes_asked += row_bytes,
             _ => self.totals.bytes_changed += row_bytes,
@@ -168,9 +171,13 @@ impl Kernel<'_> {
             (Some(Storage::Tree(clustered)), _) => {
                 let write = statement.kind != OperationType::Select;
                 self.change_tree_row(client, number, clustered, rank, tree);
+                self.visit_overflow(client, clustered, rank, statement.kind == OperationType::Update);
                 self.push(client, Step::Search { tree: clustered, rank, write });
             }
-            (None, Some(tree)) => self.change_tree_row(client, number, tree, rank, Some(tree)),
+            (None, Some(tree)) => {
+                self.change_tree_row(client, number, tree, rank, Some(tree));
+                self.visit_overflow(client, tree, rank, statement.kind == OperationType::Update);
+            }
             (None, None) => {}
         }
         Flow::Next
@@ -302,7 +309,7 @@ impl Kernel<'_> {
         let number = usize::from(wal);
         let bytes = bytes + wal::RECORD_HEADER_BYTES;
         self.wals[number].append(bytes);
-        self.cpu_ns += cost::LOG_RECORD_NS;
+        self.cpu_ns += self.costs.log_record_ns;
         self.clients[client as usize].logs |= 1 << number;
         if self.clients[client as usize].traced {
             let block = self.wals[number].block;

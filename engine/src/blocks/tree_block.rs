@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::counters::Counters;
 use super::tree::{Change, Tree};
 use crate::kernel::step::{Flow, Step};
-use crate::kernel::{Kernel, Storage, cost};
+use crate::kernel::{Kernel, Source, Storage};
 use crate::plan::BlockIndex;
 
 pub(crate) const LOOKUPS: usize = 0;
@@ -25,7 +25,19 @@ pub(crate) struct TreeBlock {
     pub(crate) first_space: u16,
     pub(crate) wal: Option<u16>,
     pub(crate) page_size_bytes: u32,
+    /// Where rows go on that do not fit a leaf, if any do not.
+    pub(crate) overflow: Option<Overflow>,
+    /// Space of the page that changes when pages come or go.
+    pub(crate) header: Option<u16>,
     pub(crate) counters: Counters<7>,
+}
+
+/// Pages that rows go on in: each row has its own, numbered from its rank.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Overflow {
+    pub(crate) space: u16,
+    /// Numbers kept for each row.
+    pub(crate) pages_per_row: u32,
 }
 
 impl TreeBlock {
@@ -45,17 +57,18 @@ impl TreeBlock {
             "merges",
             "pages_allocated",
         ]);
-        Self { block, tree, first_space, wal, page_size_bytes, counters }
+        Self { block, tree, first_space, wal, page_size_bytes, overflow: None, header: None, counters }
     }
 
-    /// Pages of all levels.
+    /// Pages of all levels, and those that rows go on in.
     pub(crate) fn pages(&self) -> u64 {
-        (0..self.tree.height()).map(|level| self.tree.pages(level)).sum()
+        let levels: u64 = (0..self.tree.height()).map(|level| self.tree.pages(level)).sum();
+        levels + self.tree.overflow_pages()
     }
 
     pub(crate) fn gauges(&self) -> Value {
         let levels: Vec<u64> = (0..self.tree.height()).map(|level| self.tree.pages(level)).collect();
-        json!({
+        let mut gauges = json!({
             "height": self.tree.height(),
             "keys": self.tree.keys(),
             "leaf_pages": levels[0],
@@ -63,7 +76,12 @@ impl TreeBlock {
             "pages_per_level": levels,
             "leaf_density": self.tree.leaf_density(),
             "entry_bytes": self.tree.item_bytes(),
-        })
+        });
+        if let Some(inner_density) = self.tree.inner_density() {
+            gauges["inner_density"] = json!(inner_density);
+            gauges["overflow_pages"] = json!(self.tree.overflow_pages());
+        }
+        gauges
     }
 }
 
@@ -71,6 +89,15 @@ impl Kernel<'_> {
     /// Begins a search: the client's path is that of `rank`, and its pages are visited from the root down.
     #[inline]
     pub(crate) fn search(&mut self, client: u32, tree: u16, rank: u32, write: bool) -> Flow {
+        match self.descend(client, tree, rank, write) {
+            None => Flow::Next,
+            Some(level) => self.walk_from(client, tree, level, write),
+        }
+    }
+
+    /// Visits the pages of a search that are in memory; the level of the first that is not.
+    #[inline]
+    pub(crate) fn descend(&mut self, client: u32, tree: u16, rank: u32, write: bool) -> Option<u8> {
         let block = &mut self.trees[usize::from(tree)];
         let path = &mut self.clients[client as usize].path;
         block.tree.path(rank, path);
@@ -86,18 +113,60 @@ impl Kernel<'_> {
                 || json!({"key": rank, "tree_height": height, "pages_traversed": height, "found": found}),
             );
         }
-        self.walk(client, tree, root, write)
+        self.visit_path(client, tree, root, write)
     }
 
-    /// Visits the client's path from a level down; what is not in memory becomes a step of its own.
-    #[inline]
+    /// Visits the client's path from a level down.
     pub(crate) fn walk(&mut self, client: u32, tree: u16, from: u8, write: bool) -> Flow {
+        match self.visit_path(client, tree, from, write) {
+            None => Flow::Next,
+            Some(level) => self.walk_from(client, tree, level, write),
+        }
+    }
+
+    /// The client's page of this level is not in memory: it is read, and the walk goes on from there.
+    pub(crate) fn walk_from(&mut self, client: u32, tree: u16, level: u8, write: bool) -> Flow {
+        if level > 0 {
+            self.push(client, Step::Walk { tree, level: level - 1, write });
+        }
+        let page = self.clients[client as usize].path.pages[usize::from(level)];
+        let space = self.trees[usize::from(tree)].first_space + u16::from(level);
+        self.fetch(client, space, page, write && level == 0)
+    }
+
+    /// The first level, from the top, whose page is not in memory.
+    #[inline]
+    fn visit_path(&mut self, client: u32, tree: u16, from: u8, write: bool) -> Option<u8> {
+        let first_space = self.trees[usize::from(tree)].first_space;
+        let state = &self.clients[client as usize];
+        if state.traced {
+            return self.visit_path_traced(client, tree, from, write);
+        }
+        // All levels of a tree have one source.
+        let Source::Pool(pool) = self.spaces[usize::from(first_space)].source else { return Some(from) };
+        let pool = &mut self.pools[usize::from(pool)];
+        let mut missed = None;
+        let mut visits = 0;
+        for (level, page) in state.path.pages[..=usize::from(from)].iter().enumerate().rev() {
+            let space = usize::from(first_space) + level;
+            if !pool.hit(space as u16, *page, write && level == 0, self.now_ns) {
+                missed = Some(level as u8);
+                break;
+            }
+            self.spaces[space].hits += 1;
+            visits += 1;
+        }
+        self.cpu_ns += visits * self.costs.page_visit_ns;
+        missed
+    }
+
+    fn visit_path_traced(&mut self, client: u32, tree: u16, from: u8, write: bool) -> Option<u8> {
         let first_space = self.trees[usize::from(tree)].first_space;
         for level in (0..=from).rev() {
             let page = self.clients[client as usize].path.pages[usize::from(level)];
             let space = first_space + u16::from(level);
             let write_page = write && level == 0;
-            if self.clients[client as usize].traced && level > 0 {
+            if level > 0 {
                 let block = self.trees[usize::from(tree)].block;
                 let depth = self.clients[client as usize].path.height - 1 - level;
                 self.trace.emit(
@@ -108,14 +177,10 @@ impl Kernel<'_> {
                 );
             }
             if !self.hit(client, space, page, write_page) {
-                if level > 0 {
-                    self.push(client, Step::Walk { tree, level: level - 1, write });
-                }
-                self.push(client, Step::Page { space, page, write: write_page });
-                return Flow::Next;
+                return Some(level);
             }
         }
-        Flow::Next
+        None
     }
 
     /// Adds an entry to a leaf that has been visited, and splits what overflows.
@@ -125,12 +190,15 @@ impl Kernel<'_> {
             return Flow::Next;
         }
         block.counters.add(INSERTS, 1);
-        self.cpu_ns += cost::ROW_NS;
+        self.cpu_ns += self.costs.row_ns;
         let (number, wal) = (block.block, block.wal);
         let entry_bytes = u64::from(block.tree.item_bytes());
         let from = self.clients[client as usize].steps.len();
         self.trees[usize::from(tree)].tree.insert(rank);
         self.apply_changes(client, tree);
+        let (space, pages) = self.overflow_of(tree, rank);
+        self.trees[usize::from(tree)].counters.add(PAGES_ALLOCATED, pages.len() as u64);
+        pages.for_each(|page| self.push(client, Step::NewPage { space, page }));
         // Pages are changed from the leaf up, and steps are taken from the end.
         self.clients[client as usize].steps[from..].reverse();
         self.log(client, wal, entry_bytes);
@@ -146,6 +214,23 @@ impl Kernel<'_> {
         Flow::Next
     }
 
+    /// The pages a row goes on in, in order; none when it lies on its leaf.
+    fn overflow_of(&self, tree: u16, rank: u32) -> (u16, std::ops::Range<u32>) {
+        let block = &self.trees[usize::from(tree)];
+        let Some(Overflow { space, pages_per_row }) = block.overflow else { return (0, 0..0) };
+        let first = rank * pages_per_row;
+        (space, first..first + block.tree.overflow_pages_of(rank))
+    }
+
+    /// Visits the pages a row goes on in.
+    #[inline]
+    pub(crate) fn visit_overflow(&mut self, client: u32, tree: u16, rank: u32, write: bool) {
+        if self.trees[usize::from(tree)].overflow.is_some() {
+            let (space, pages) = self.overflow_of(tree, rank);
+            pages.rev().for_each(|page| self.push(client, Step::Page { space, page, write }));
+        }
+    }
+
     /// Removes an entry from a leaf that has been visited, and merges what got too empty.
     pub(crate) fn tree_remove(&mut self, client: u32, tree: u16, rank: u32) -> Flow {
         let block = &mut self.trees[usize::from(tree)];
@@ -153,7 +238,7 @@ impl Kernel<'_> {
             return Flow::Next;
         }
         block.counters.add(DELETES, 1);
-        self.cpu_ns += cost::ROW_NS;
+        self.cpu_ns += self.costs.row_ns;
         let (number, wal) = (block.block, block.wal);
         if self.clients[client as usize].traced && self.is_storage(tree) {
             let leaf = self.trees[usize::from(tree)].tree.leaf_of(rank);
@@ -179,12 +264,16 @@ impl Kernel<'_> {
         let steps = &mut self.clients[client as usize].steps;
         let space = |level: u8| block.first_space + u16::from(level);
         let now_ns = self.now_ns + self.cpu_ns;
+        let header = block.header.filter(|_| {
+            let in_place = |change: &Change| matches!(change, Change::Parent { .. } | Change::Sibling { .. });
+            !block.tree.changes().iter().all(in_place)
+        });
         for change in block.tree.changes() {
             match *change {
                 Change::Split { level, left, right } => {
                     block.counters.add(SPLITS, 1);
                     block.counters.add(PAGES_ALLOCATED, 1);
-                    self.cpu_ns += cost::SPLIT_NS;
+                    self.cpu_ns += self.costs.split_ns;
                     steps.push(Step::NewPage { space: space(level), page: right });
                     if traced {
                         self.trace.emit(
@@ -208,7 +297,7 @@ impl Kernel<'_> {
                 }
                 Change::Merge { level, left, right } => {
                     block.counters.add(MERGES, 1);
-                    self.cpu_ns += cost::SPLIT_NS;
+                    self.cpu_ns += self.costs.split_ns;
                     steps.push(Step::Page { space: space(level), page: left, write: true });
                     steps.push(Step::Page { space: space(level), page: right, write: true });
                     if traced {
@@ -222,6 +311,7 @@ impl Kernel<'_> {
                 }
             }
         }
+        self.change_header(header);
     }
 
     /// Whether the rows of a table lie in this tree.

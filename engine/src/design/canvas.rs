@@ -6,6 +6,9 @@ use serde_json::{Map, Value};
 /// A design as drawn. Unknown extra fields are ignored here; the store keeps the raw JSON.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Canvas {
+    /// The real system whose values its blocks take where they state none; a name of the catalogue's personas.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub persona: Option<String>,
     pub blocks: Vec<Block>,
     #[serde(default)]
     pub connections: Vec<Connection>,
@@ -19,6 +22,9 @@ pub struct Block {
     pub id: String,
     #[serde(rename = "type")]
     pub kind: String,
+    /// Instead of the canvas's persona.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub persona: Option<String>,
     #[serde(default)]
     pub position: Position,
     #[serde(default)]

@@ -48,6 +48,8 @@ codes! {
     TooLarge = "TOO_LARGE",
     /// The catalogue has no block of this type.
     UnknownBlockType = "UNKNOWN_BLOCK_TYPE",
+    /// The catalogue has no persona of this name.
+    UnknownPersona = "UNKNOWN_PERSONA",
     /// Two blocks, or two connections, share an id.
     DuplicateId = "DUPLICATE_ID",
     /// The block type has no parameter of this name.

@@ -5,19 +5,27 @@
 
 mod cache;
 mod cases;
+mod document;
 mod experiment;
 mod innodb;
 mod innodb_pool;
+mod lsm;
+mod lsm_leveldb;
+mod lsm_read;
+mod lsm_write;
 mod pg_btree;
 mod pg_buffer;
 mod pg_heap;
 mod rules;
 mod score;
+mod sqlite_cache;
+mod sqlite_shape;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 pub use cases::{Case, read};
+pub use document::{agreement, markdown};
 pub use score::{KindScore, Score, score};
 
 /// Measured seeds differ by less than the tolerances, so most kinds need one of ours.
@@ -39,10 +47,15 @@ pub fn predict(case: &Case) -> Option<Prediction> {
         "cache" => cache::simulate(case, FIRST_SEED)?,
         "innodb" => innodb::simulate(case, FIRST_SEED)?,
         "innodb_pool" => innodb_pool::simulate(case, FIRST_SEED)?,
+        "lsm_leveldb" => lsm_leveldb::simulate(case, FIRST_SEED)?,
+        "lsm_read" => lsm_read::simulate(case, FIRST_SEED)?,
+        "lsm_write" => lsm_write::simulate(case, FIRST_SEED)?,
         "pg_btree" => pg_btree::simulate(case, FIRST_SEED)?,
         // Chance moves the hit ratio of one run by as much as half the tolerance.
         "pg_buffer" => mean(&[1, 2, 3, 4].map(|seed| pg_buffer::simulate(case, seed)))?,
         "pg_heap" => pg_heap::simulate(case, FIRST_SEED)?,
+        "sqlite_cache" => sqlite_cache::simulate(case, FIRST_SEED)?,
+        "sqlite_shape" => sqlite_shape::simulate(case, FIRST_SEED)?,
         _ => return None,
     };
     let measured = case.results.first().map(cases::flat).unwrap_or_default();

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::Kernel;
 use super::calendar::Event;
-use crate::blocks::buffer::DirtyPage;
+use crate::blocks::buffer::at_commit::SpacePage;
 use crate::blocks::disk::{IoKind, Purpose};
 use crate::blocks::wal::BYTES_APPENDED;
 
@@ -72,7 +72,7 @@ impl Kernel<'_> {
     }
 
     /// Writes a page for nobody; `leaves` is the frame that is free afterwards.
-    fn write_in_background(&mut self, pool: usize, leaves: Option<u32>, (space, page): DirtyPage) {
+    fn write_in_background(&mut self, pool: usize, leaves: Option<u32>, (space, page): SpacePage) {
         let purpose = Purpose::Background { pool: pool as u16, leaves };
         self.submit_pages(self.pools[pool].disk, IoKind::Write, purpose, space, page, 1);
     }

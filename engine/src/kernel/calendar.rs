@@ -37,10 +37,13 @@ pub(crate) struct Calendar {
 }
 
 impl Calendar {
-    #[inline]
+    #[inline(always)]
     pub(crate) fn schedule(&mut self, time_ns: u64, event: Event) {
-        let entry = (time_ns, self.sequence << EVENT_BITS | u64::from(pack(event)));
+        self.insert((time_ns, self.sequence << EVENT_BITS | u64::from(pack(event))));
         self.sequence += 1;
+    }
+
+    fn insert(&mut self, entry: Entry) {
         match self.front {
             Some(front) if entry < front => {
                 self.front = Some(entry);
@@ -72,6 +75,7 @@ impl Calendar {
     }
 }
 
+#[inline(always)]
 fn pack(event: Event) -> u32 {
     let (kind, index) = match event {
         Event::Client(client) => (0, client),
@@ -83,6 +87,7 @@ fn pack(event: Event) -> u32 {
     kind << KIND_BITS | index
 }
 
+#[inline(always)]
 fn unpack(code: u32) -> Event {
     let index = code & ((1 << KIND_BITS) - 1);
     match code >> KIND_BITS {

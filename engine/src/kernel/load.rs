@@ -6,6 +6,7 @@ use super::budget::{Control, Memory, Options};
 use super::calendar::Calendar;
 use super::cause::Causes;
 use super::client::Client;
+use super::cost::{self, Costs};
 use super::program::{Program, Statement};
 use super::world::World;
 use super::{Kernel, Storage, TableState, Totals, measure};
@@ -64,6 +65,8 @@ pub(crate) struct BoundStatement {
     pub(crate) table: u16,
     pub(crate) key: BoundKey,
     pub(crate) find: Find,
+    /// Processor time of one row.
+    pub(crate) row_ns: u64,
     /// It asks for a key next to the one chosen that does not exist.
     pub(crate) missing: bool,
 }
@@ -118,8 +121,12 @@ impl<'a> Kernel<'a> {
                 draws,
             });
         }
-        let statements =
-            program.statements.iter().map(|statement| bind(statement, &program, &world, &tables)).collect();
+        let costs = cost::costs(plan.processor);
+        let statements = program
+            .statements
+            .iter()
+            .map(|statement| bind(statement, &program, &world, &tables, &costs))
+            .collect();
 
         let client_block = plan
             .blocks
@@ -139,12 +146,17 @@ impl<'a> Kernel<'a> {
             .charge(program.groups.len() as u64 * LATENCIES_BYTES + Bands::memory_for(causes.list.len()))?;
 
         let pools: Vec<usize> = world.pools.iter().map(|pool| pool.block).collect();
+        let forcing_pools = (0u16..)
+            .zip(&world.pools)
+            .filter_map(|(number, pool)| pool.at_commit.as_ref().map(|_| number))
+            .collect();
         let disks: Vec<usize> = world.disks.iter().map(|disk| disk.block).collect();
         Ok(Kernel {
             plan,
             statements,
             tables,
             calendar: Calendar::default(),
+            costs,
             now_ns: 0,
             cpu_ns: 0,
             spaces: world.spaces,
@@ -164,6 +176,9 @@ impl<'a> Kernel<'a> {
             free_runs: Vec::new(),
             pool_timers: 0,
             washed: Vec::new(),
+            forcing_pools,
+            forced: Vec::new(),
+            header_spaces: world.header_spaces.into_iter().map(|(_, space)| space).collect(),
             client_block,
             issued: 0,
             completed: 0,
@@ -248,6 +263,7 @@ fn bind(
     program: &Program,
     world: &World<'_>,
     tables: &[TableState],
+    costs: &Costs,
 ) -> BoundStatement {
     let changes = statement.kind != OperationType::Select;
     let storage = tables[usize::from(statement.table)].storage;
@@ -287,6 +303,10 @@ fn bind(
         table: statement.table,
         key,
         find,
+        row_ns: match statement.access {
+            Access::Point | Access::RowId => costs.row_ns,
+            Access::Range { .. } | Access::Scan => costs.range_row_ns,
+        },
         missing: statement.missing,
     }
 }

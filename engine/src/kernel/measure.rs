@@ -46,6 +46,9 @@ impl Kernel<'_> {
             if let Some(background) = &mut pool.background {
                 background.counters.mark();
             }
+            if let Some(writes) = &mut pool.at_commit {
+                writes.counters.mark();
+            }
         }
         self.spaces.iter_mut().for_each(|space| space.marked = (space.hits, space.misses));
         self.wals.iter_mut().for_each(|wal| wal.counters.mark());

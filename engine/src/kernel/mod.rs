@@ -10,6 +10,7 @@ pub(crate) mod calendar;
 pub(crate) mod cause;
 mod client;
 pub(crate) mod cost;
+mod force;
 pub(crate) mod load;
 mod measure;
 mod outcome;
@@ -20,7 +21,8 @@ mod world;
 
 use std::collections::VecDeque;
 
-use crate::blocks::buffer::{DirtyPage, Pool};
+use crate::blocks::buffer::Pool;
+use crate::blocks::buffer::at_commit::SpacePage;
 use crate::blocks::disk::Disk;
 use crate::blocks::heap::HeapBlock;
 use crate::blocks::lsm_block::LsmBlock;
@@ -40,6 +42,7 @@ use budget::{Control, Memory, Options, StopCause};
 use calendar::{Calendar, Event};
 use cause::Causes;
 use client::Client;
+use cost::Costs;
 use load::BoundStatement;
 use program::Program;
 
@@ -95,6 +98,8 @@ pub(crate) struct Totals {
     pub(crate) bytes_asked: u64,
     pub(crate) bytes_changed: u64,
     pub(crate) rows_not_found: u64,
+    /// Processor time, that of background work included.
+    pub(crate) cpu_ns: u64,
 }
 
 pub(crate) struct Kernel<'a> {
@@ -103,6 +108,7 @@ pub(crate) struct Kernel<'a> {
     pub(crate) statements: Vec<BoundStatement>,
     pub(crate) tables: Vec<TableState>,
     pub(crate) calendar: Calendar,
+    pub(crate) costs: Costs,
     pub(crate) now_ns: u64,
     /// Processor time of the running client since `now_ns`.
     pub(crate) cpu_ns: u64,
@@ -129,7 +135,12 @@ pub(crate) struct Kernel<'a> {
     /// Timers of pools in the calendar.
     pool_timers: usize,
     /// Pages of the background round in progress.
-    washed: Vec<DirtyPage>,
+    washed: Vec<SpacePage>,
+    /// Pools that write changed pages at commit, and the pages of a commit in progress.
+    forcing_pools: Vec<u16>,
+    forced: Vec<SpacePage>,
+    /// Spaces of the header pages that each transaction reads first.
+    header_spaces: Vec<u16>,
     client_block: usize,
     issued: u64,
     completed: u64,

@@ -102,6 +102,7 @@ impl Kernel<'_> {
             bytes_asked: now.bytes_asked - mark.bytes_asked,
             bytes_changed: now.bytes_changed - mark.bytes_changed,
             rows_not_found: now.rows_not_found - mark.rows_not_found,
+            cpu_ns: now.cpu_ns - mark.cpu_ns,
         }
     }
 
@@ -182,6 +183,9 @@ impl Kernel<'_> {
             if let Some(background) = &pool.background {
                 result.counters.extend(background.counters.to_map());
             }
+            if let Some(writes) = &pool.at_commit {
+                result.counters.extend(writes.counters.to_map());
+            }
             let (hits, misses) = (pool.counters.measured(HITS), pool.counters.measured(MISSES));
             result.gauges = map(json!({
                 "capacity_pages": pool.capacity(),
@@ -240,6 +244,7 @@ impl Kernel<'_> {
             "operations": all.count(),
             "commits": totals.commits,
             "rows_not_found": totals.rows_not_found,
+            "cpu_ns": totals.cpu_ns,
         }));
         let busy = all.mean_ms() * all.count() as f64;
         result.gauges = map(json!({

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::cause::{DEVICE_QUEUE, DEVICE_READ, DEVICE_WRITE, FRAME_WAIT, PAGE_IN_FLIGHT, WRITE_BACK};
 use super::step::{Flow, Step};
-use super::{Kernel, Source, cost};
+use super::{Kernel, Source};
 use crate::blocks::buffer::{HITS, Lookup, MISSES, NEW_PAGES};
 use crate::blocks::disk::{IoKind, Purpose, Request};
 use crate::blocks::wal::Action;
@@ -21,7 +21,7 @@ impl Kernel<'_> {
             return false;
         }
         self.spaces[usize::from(space)].hits += 1;
-        self.cpu_ns += cost::PAGE_VISIT_NS;
+        self.cpu_ns += self.costs.page_visit_ns;
         if self.clients[client as usize].traced {
             self.tell_page_read(space, page, true, 0);
         }
@@ -51,6 +51,11 @@ impl Kernel<'_> {
         if self.hit(client, space, page, write) {
             return Flow::Next;
         }
+        self.fetch(client, space, page, write)
+    }
+
+    /// Reads a page that is not in memory.
+    pub(crate) fn fetch(&mut self, client: u32, space: u16, page: u32, write: bool) -> Flow {
         if self.cpu_ns > 0 {
             self.push(client, Step::Page { space, page, write });
             return Flow::Yield;
@@ -84,8 +89,7 @@ impl Kernel<'_> {
         match taken {
             (frame, Some((old_space, old_page))) => {
                 self.push(client, Step::Load { pool, frame, space, page });
-                let purpose = Purpose::WriteBack { client, pool };
-                self.submit_pages(disk, IoKind::Write, purpose, old_space, old_page, 1);
+                self.submit_spill(client, pool, old_space, old_page);
             }
             (frame, None) => {
                 let purpose = Purpose::Load { client, pool, frame };
@@ -121,7 +125,7 @@ impl Kernel<'_> {
                 || json!({"page_id": old_page, "of": owner, "dirty": dirty}),
             );
         }
-        Some((taken.frame, dirty.then_some((old_space, old_page))))
+        Some((taken.frame, taken.write_back))
     }
 
     /// The evicted page is written: now the wanted one can be read.
@@ -155,12 +159,10 @@ impl Kernel<'_> {
         // Nobody can ask for the page before it exists, so it need not stay pinned while the evicted one is written.
         self.arrived(pool, frame);
         let Some((old_space, old_page)) = write_back else {
-            self.cpu_ns += cost::PAGE_VISIT_NS;
+            self.cpu_ns += self.costs.page_visit_ns;
             return Flow::Next;
         };
-        let disk = self.pools[usize::from(pool)].disk;
-        let purpose = Purpose::WriteBack { client, pool };
-        self.submit_pages(disk, IoKind::Write, purpose, old_space, old_page, 1);
+        self.submit_spill(client, pool, old_space, old_page);
         Flow::Wait
     }
 
@@ -211,6 +213,11 @@ impl Kernel<'_> {
         page: u32,
         pages: u32,
     ) {
+        if let Some(client) = purpose.client() {
+            let cost_ns =
+                if kind == IoKind::Read { self.costs.page_read_ns } else { self.costs.page_write_ns };
+            self.clients[client as usize].owed_cpu_ns += cost_ns;
+        }
         let bytes = u64::from(pages) * u64::from(self.spaces[usize::from(space)].page_bytes);
         let request = Request {
             kind,
@@ -290,6 +297,7 @@ impl Kernel<'_> {
                 }
                 self.ready.push_back(client);
             }
+            Purpose::Force { client, pool } => self.forced_write_done(client, pool),
             Purpose::Background { pool, leaves } => self.written_in_background(usize::from(pool), leaves),
             Purpose::Flush { wal } => self.log_flushed(usize::from(wal), &request),
             Purpose::Lsm { lsm, flush } => self.lsm_chunk_done(usize::from(lsm), flush),
@@ -321,6 +329,9 @@ impl Kernel<'_> {
     pub(crate) fn arrived(&mut self, pool: u16, frame: u32) {
         let number = usize::from(pool);
         self.pools[number].arrived(frame, self.now_ns);
+        if !self.pools[number].has_waiters(frame) {
+            return;
+        }
         let mut released = std::mem::take(&mut self.released);
         self.pools[number].release_page_waiters(frame, &mut released);
         for client in released.drain(..) {

@@ -5,10 +5,11 @@ use serde_json::Value;
 
 use super::route::{self, table_of};
 use super::{
-    BlockIndex, BloomKind, CheckpointSpec, CommitMode, CompactionKind, DiskSpec, HeapSpec, LsmBuild, LsmSpec,
-    PageFormat, Plan, PlanBlock, PolicyKind, PoolSpec, Spec, TreeSpec, WalSpec, WriterSpec,
+    AtCommit, BlockIndex, BloomKind, CheckpointSpec, CommitMode, CompactionKind, CpuSpec, DiskSpec, HeapSpec,
+    LsmBuild, LsmSpec, PageFormat, Plan, PlanBlock, PolicyKind, PoolSpec, Processor, Spec, TreeSpec, WalSpec,
+    WriterSpec,
 };
-use crate::design::catalog::{self, BlockType, ParameterDefault};
+use crate::design::catalog::{self, BlockType, ParameterDefault, Persona};
 use crate::design::{Block, Canvas, Code, Diagnostic};
 use crate::units::{ms_to_ns, us_to_ns};
 
@@ -20,7 +21,9 @@ pub(crate) fn compile(canvas: &Canvas, found: &mut Vec<Diagnostic>) -> Option<Pl
     let mut blocks = Vec::with_capacity(canvas.blocks.len());
     for (index, block) in canvas.blocks.iter().enumerate() {
         let kind = catalog::block_type(&block.kind)?;
-        let reader = Reader { canvas, index, block, kind };
+        let persona = block.persona.as_ref().or(canvas.persona.as_ref());
+        let persona = persona.and_then(|name| catalog::persona(name));
+        let reader = Reader { canvas, index, block, kind, persona };
         blocks.push(PlanBlock {
             id: block.id.clone(),
             kind: kind.kind,
@@ -42,7 +45,26 @@ pub(crate) fn compile(canvas: &Canvas, found: &mut Vec<Diagnostic>) -> Option<Pl
     names.sort_unstable();
     names.dedup();
     let tables = names.iter().filter_map(|name| route::table_plan(name, &blocks, &client_out)).collect();
-    Some(Plan { blocks, tables })
+    let processor = blocks
+        .iter()
+        .find_map(|block| match &block.spec {
+            Spec::Cpu(cpu) if block.reachable => Some(cpu.processor),
+            _ => None,
+        })
+        .unwrap_or_else(|| processor(canvas.persona.as_deref()));
+    Some(Plan { blocks, processor, tables })
+}
+
+fn processor(persona: Option<&str>) -> Processor {
+    match persona {
+        Some("postgres-15") => Processor::Postgres15,
+        Some("innodb") => Processor::Innodb,
+        Some("sqlite") => Processor::Sqlite,
+        Some("rocksdb") => Processor::Rocksdb,
+        Some("leveldb") => Processor::Leveldb,
+        Some("lmdb") => Processor::Lmdb,
+        _ => Processor::Generic,
+    }
 }
 
 /// Reads one block's parameters and ports.
@@ -51,6 +73,7 @@ struct Reader<'a> {
     index: usize,
     block: &'a Block,
     kind: &'static BlockType,
+    persona: Option<&'static Persona>,
 }
 
 impl Reader<'_> {
@@ -80,6 +103,7 @@ impl Reader<'_> {
                 free_pages_target: self.integer("free_pages_target")?,
                 writer: self.background_writer()?,
                 checkpoint: self.checkpoint()?,
+                at_commit: self.at_commit()?,
                 device: self.target("device")?,
             }),
             "wal" => Spec::Wal(WalSpec {
@@ -93,6 +117,7 @@ impl Reader<'_> {
                 device: self.target("device")?,
             }),
             "disk" => Spec::Disk(self.disk()?),
+            "cpu" => Spec::Cpu(CpuSpec { processor: self.processor() }),
             _ => return None,
         })
     }
@@ -104,9 +129,12 @@ impl Reader<'_> {
             page_size_bytes: self.integer("page_size")?,
             page_format: match self.text("page_format")?.as_str() {
                 "innodb" => PageFormat::InnoDb,
+                "sqlite" => PageFormat::Sqlite,
+                "lmdb" => PageFormat::Lmdb,
                 _ => PageFormat::Postgres,
             },
             primary_key_bytes: self.integer("primary_key_bytes"),
+            without_rowid: self.boolean("without_rowid").unwrap_or(false),
             fill_factor: self.number("fill_factor")?,
             bulk_build: self.text("build")? == "bulk",
             rightmost_split: self.text("split_rule")? == "rightmost",
@@ -182,6 +210,15 @@ impl Reader<'_> {
         Some((interval_ns > 0 || log_bytes > 0).then_some(spec))
     }
 
+    fn at_commit(&self) -> Option<Option<AtCommit>> {
+        let checkpoint_frames = self.integer("checkpoint_frames")?;
+        let writes = AtCommit {
+            checkpoint_frames: (self.text("journal")? == "wal").then_some(checkpoint_frames),
+            sync: self.boolean("sync_at_commit")?,
+        };
+        Some((self.text("write_back")? == "commit").then_some(writes))
+    }
+
     fn policy(&self) -> Option<PolicyKind> {
         Some(match self.text("policy")?.as_str() {
             "midpoint-lru" => {
@@ -196,11 +233,18 @@ impl Reader<'_> {
             "arc" => PolicyKind::Arc,
             "lru-k" => PolicyKind::LruK { history: self.boolean("lru_k_history")? },
             "slru" => PolicyKind::Slru,
+            "high-priority-lru" => PolicyKind::HighPriorityLru,
             "sieve" => PolicyKind::Sieve,
             "s3-fifo" => PolicyKind::S3Fifo,
             "w-tinylfu" => PolicyKind::WTinyLfu,
+            "clean-first-lru" => PolicyKind::CleanFirstLru,
             _ => PolicyKind::Lru,
         })
+    }
+
+    fn processor(&self) -> Processor {
+        let stated = self.text("persona");
+        processor(stated.as_deref().or(self.persona.map(|persona| persona.name)))
     }
 
     fn disk(&self) -> Option<DiskSpec> {
@@ -237,8 +281,10 @@ impl Reader<'_> {
         self.block.parameters.get(name)
     }
 
+    /// What an unstated parameter is: the persona's value, or the catalogue's.
     fn default(&self, name: &str) -> Option<&'static ParameterDefault> {
-        self.kind.parameter(name).map(|parameter| &parameter.default)
+        let preset = self.persona.and_then(|persona| persona.value(self.kind.kind, name));
+        preset.or_else(|| self.kind.parameter(name).map(|parameter| &parameter.default))
     }
 
     fn integer(&self, name: &str) -> Option<u32> {
@@ -389,6 +435,17 @@ fn check_pools(blocks: &[PlanBlock], found: &mut Vec<Diagnostic>) {
                     ),
                 );
             }
+        }
+        if pool.at_commit.is_some()
+            && (pool.free_pages_target > 0 || pool.writer.is_some() || pool.checkpoint.is_some())
+        {
+            tell(
+                "write_back",
+                format!(
+                    "pool \"{}\" writes changed pages at commit, so it has no cleaner, background writer or checkpoints",
+                    block.id
+                ),
+            );
         }
         if pool.free_pages_target >= pool.capacity_pages {
             tell(

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use super::{
-    BlockIndex, BloomKind, CommitMode, CompactionKind, LsmBuild, PageFormat, Plan, PolicyKind, PoolSpec,
-    Route, Spec, TreeSpec,
+    AtCommit, BlockIndex, BloomKind, CommitMode, CompactionKind, LsmBuild, PageFormat, Plan, PolicyKind,
+    PoolSpec, Processor, Route, Spec, TreeSpec,
 };
 use crate::units::{ns_to_ms, ns_to_seconds};
 
@@ -17,6 +17,9 @@ impl fmt::Display for Plan {
             for line in self.details(&block.spec) {
                 writeln!(f, "    {line}")?;
             }
+        }
+        if self.processor != Processor::Generic {
+            writeln!(f, "processor times of {}", processor_name(self.processor))?;
         }
         for table in &self.tables {
             writeln!(f, "table {}", table.name)?;
@@ -70,6 +73,9 @@ impl Plan {
                     match tree.page_format {
                         PageFormat::Postgres => "postgres",
                         PageFormat::InnoDb => "innodb",
+                        PageFormat::Sqlite if tree.without_rowid => "sqlite (without rowid)",
+                        PageFormat::Sqlite => "sqlite",
+                        PageFormat::Lmdb => "lmdb",
                     },
                     tree.page_size_bytes,
                     tree.fill_factor,
@@ -150,11 +156,19 @@ impl Plan {
             ],
             Spec::BufferPool(pool) => {
                 let policy = policy_name(pool.policy);
-                let mut lines = vec![format!(
-                    "{} pages, {policy}, device → {}",
-                    pool.capacity_pages,
-                    self.id(pool.device)
-                )];
+                let at_commit = match pool.at_commit {
+                    None => String::new(),
+                    Some(AtCommit { checkpoint_frames, sync }) => format!(
+                        ", changed pages are written at commit{}{}",
+                        checkpoint_frames.map_or_else(String::new, |frames| format!(
+                            " to a journal with a checkpoint at {frames} frames"
+                        )),
+                        if sync { " and made durable" } else { "" }
+                    ),
+                };
+                let capacity = pool.capacity_pages;
+                let mut lines =
+                    vec![format!("{capacity} pages, {policy}{at_commit}, device → {}", self.id(pool.device))];
                 lines.extend(background(pool));
                 lines
             }
@@ -181,6 +195,7 @@ impl Plan {
                 ns_to_ms(disk.fsync_ns),
                 if disk.exponential { "exponential" } else { "constant" }
             )],
+            Spec::Cpu(cpu) => vec![format!("processor times of {}", processor_name(cpu.processor))],
         }
     }
 }
@@ -206,6 +221,18 @@ fn background(pool: &PoolSpec) -> Vec<String> {
     [cleaner, writer, checkpoint].into_iter().flatten().collect()
 }
 
+fn processor_name(processor: Processor) -> &'static str {
+    match processor {
+        Processor::Generic => "a generic system",
+        Processor::Postgres15 => "PostgreSQL 15",
+        Processor::Innodb => "InnoDB",
+        Processor::Sqlite => "SQLite",
+        Processor::Rocksdb => "RocksDB",
+        Processor::Leveldb => "LevelDB",
+        Processor::Lmdb => "LMDB",
+    }
+}
+
 fn policy_name(policy: PolicyKind) -> String {
     match policy {
         PolicyKind::Lru => "lru".to_owned(),
@@ -223,8 +250,10 @@ fn policy_name(policy: PolicyKind) -> String {
             format!("lru-k, evicted pages {}", if history { "remembered" } else { "forgotten" })
         }
         PolicyKind::Slru => "slru".to_owned(),
+        PolicyKind::HighPriorityLru => "high-priority-lru".to_owned(),
         PolicyKind::Sieve => "sieve".to_owned(),
         PolicyKind::S3Fifo => "s3-fifo".to_owned(),
         PolicyKind::WTinyLfu => "w-tinylfu".to_owned(),
+        PolicyKind::CleanFirstLru => "clean-first-lru".to_owned(),
     }
 }

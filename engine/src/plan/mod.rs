@@ -14,6 +14,8 @@ pub(crate) type BlockIndex = usize;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
     pub(crate) blocks: Vec<PlanBlock>,
+    /// Whose processor times: the cpu block's, else the canvas's persona.
+    pub(crate) processor: Processor,
     /// In order of name.
     pub(crate) tables: Vec<TablePlan>,
 }
@@ -40,6 +42,7 @@ pub(crate) enum Spec {
     BufferPool(PoolSpec),
     Wal(WalSpec),
     Disk(DiskSpec),
+    Cpu(CpuSpec),
 }
 
 /// Whose pages a tree has.
@@ -47,6 +50,8 @@ pub(crate) enum Spec {
 pub(crate) enum PageFormat {
     Postgres,
     InnoDb,
+    Sqlite,
+    Lmdb,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -56,6 +61,7 @@ pub(crate) struct TreeSpec {
     pub(crate) page_format: PageFormat,
     /// InnoDB's secondary indexes: what an entry holds beside its key; absent: as many bytes as the key.
     pub(crate) primary_key_bytes: Option<u32>,
+    pub(crate) without_rowid: bool,
     pub(crate) fill_factor: f64,
     pub(crate) bulk_build: bool,
     pub(crate) rightmost_split: bool,
@@ -152,9 +158,12 @@ pub(crate) enum PolicyKind {
         history: bool,
     },
     Slru,
+    /// RocksDB's block cache.
+    HighPriorityLru,
     Sieve,
     S3Fifo,
     WTinyLfu,
+    CleanFirstLru,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -165,6 +174,8 @@ pub(crate) struct PoolSpec {
     pub(crate) free_pages_target: u32,
     pub(crate) writer: Option<WriterSpec>,
     pub(crate) checkpoint: Option<CheckpointSpec>,
+    /// Absent: a changed page is written when it is evicted.
+    pub(crate) at_commit: Option<AtCommit>,
     pub(crate) device: BlockIndex,
 }
 
@@ -184,6 +195,14 @@ pub(crate) struct CheckpointSpec {
     pub(crate) interval_ns: Option<u64>,
     pub(crate) log_bytes: Option<u64>,
     pub(crate) completion_target: f64,
+}
+
+/// How a pool writes changed pages when a transaction commits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct AtCommit {
+    /// Absent: pages go to their places; else to a journal, which is checkpointed when it has so many frames.
+    pub(crate) checkpoint_frames: Option<u32>,
+    pub(crate) sync: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -210,6 +229,23 @@ pub(crate) struct DiskSpec {
     pub(crate) bandwidth_mb_s: f64,
     pub(crate) fsync_ns: u64,
     pub(crate) exponential: bool,
+}
+
+/// Whose processor times.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Processor {
+    Generic,
+    Postgres15,
+    Innodb,
+    Sqlite,
+    Rocksdb,
+    Leveldb,
+    Lmdb,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct CpuSpec {
+    pub(crate) processor: Processor,
 }
 
 impl Plan {

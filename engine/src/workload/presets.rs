@@ -106,3 +106,11 @@ pub(crate) fn full_scans() -> Workload {
     let scan = operation(OperationType::Select, SCAN, 100.0, json!({"name": "full scan"}));
     Workload { operations: vec![scan], tables: Vec::new(), config }
 }
+
+pub(crate) fn point_reads_small() -> Workload {
+    let mut config = config(1_000, 4, Distribution::Uniform);
+    config.record_count = 20_000;
+    config.record_bytes = 200;
+    config.warmup_operations = Some(20);
+    Workload { operations: vec![read(100.0)], tables: Vec::new(), config }
+}

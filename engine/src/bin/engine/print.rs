@@ -34,6 +34,10 @@ pub(crate) fn catalog_json() -> String {
                 "outputs": ports(block.outputs),
                 "parameters": block.parameter_schema(),
                 "events": block.events,
+                "personas": block.personas(),
+                "modelled": block.model.modelled,
+                "notModelled": block.model.not_modelled,
+                "agreement": block.agreement(),
             })
         })
         .collect();

@@ -11,6 +11,7 @@
 //! changed while it is being written is not copied.
 
 use super::super::counters::Counters;
+use super::at_commit::SpacePage;
 use super::{EVICTIONS, Frame, MISSES, NEW_PAGES, NO_PAGE, Pool};
 use crate::plan::{CheckpointSpec, PoolSpec, WriterSpec};
 
@@ -116,9 +117,6 @@ impl CheckpointSpec {
     }
 }
 
-/// A page to write that stays where it is.
-pub(crate) type DirtyPage = (u16, u32);
-
 impl Pool {
     /// Whether the cleaner has to work.
     #[inline]
@@ -166,7 +164,7 @@ impl Pool {
     }
 
     /// The pages the background writer writes now, where it is due.
-    pub(crate) fn writer_round(&mut self, now_ns: u64, pages: &mut Vec<DirtyPage>) {
+    pub(crate) fn writer_round(&mut self, now_ns: u64, pages: &mut Vec<SpacePage>) {
         let needed = self.counters.total(MISSES) + self.counters.total(NEW_PAGES);
         let Some(writer) = self.background.as_mut().and_then(|background| background.writer.as_mut()) else {
             return;
@@ -204,7 +202,7 @@ impl Pool {
         &mut self,
         now_ns: u64,
         log_bytes: u64,
-        pages: &mut Vec<DirtyPage>,
+        pages: &mut Vec<SpacePage>,
     ) -> (bool, bool) {
         let dirty_pages = self.dirty_pages;
         let Some(checkpoint) = self.background.as_mut().and_then(|back| back.checkpoint.as_mut()) else {
@@ -261,5 +259,6 @@ impl Pool {
     pub(super) fn wash(&mut self, frame: u32) {
         self.frames[frame as usize].dirty = false;
         self.dirty_pages -= 1;
+        self.policy.cleaned(frame);
     }
 }

@@ -48,6 +48,11 @@ impl Job {
     pub(crate) fn output_files(&self) -> usize {
         self.outputs.len()
     }
+
+    /// Entries its merge writes.
+    pub(crate) fn merged_entries(&self) -> u64 {
+        if self.trivial { 0 } else { self.outputs.iter().map(|file| file.ranks.len() as u64).sum() }
+    }
 }
 
 #[derive(Debug)]

@@ -178,10 +178,12 @@ impl TreeShape {
             let capacity = most(record_bytes, usable);
             // Bulk loading puts two records on a page whatever stays free.
             let bulk = most(record_bytes, usable.saturating_sub(bulk_reserve_bytes)).max(2);
-            (capacity >= least).then(|| PageShape::of_records(capacity, record_bytes, bulk))
+            let mut shape = PageShape::plain(capacity * record_bytes, record_bytes, record_bytes);
+            shape.bulk_items = bulk;
+            (capacity >= least).then_some(shape)
         };
         let (leaf, inner) = (page(leaf_bytes, 2)?, page(inner_bytes, 3)?);
-        Some(Self { leaf, inner, merge_threshold, innodb: Some(rules) })
+        Some(Self { leaf, inner, merge_threshold, innodb: Some(rules), sqlite: None, lmdb: false })
     }
 }
 

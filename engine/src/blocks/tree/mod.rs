@@ -11,12 +11,17 @@
 
 mod innodb;
 mod level;
+mod lmdb;
 mod shape;
+mod sqlite;
+mod sqlite_format;
 
 use super::bits::Bits;
 pub(crate) use level::NONE;
 use level::{Bulk, Level, Node};
 pub(crate) use shape::TreeShape;
+use sqlite::SqliteTree;
+pub(crate) use sqlite_format::{Cells, Structure};
 
 /// More levels than any tree of 32-bit ranks can have.
 pub(crate) const MAX_LEVELS: usize = 32;
@@ -39,7 +44,7 @@ pub(crate) enum Change {
     Grew { level: u8 },
     /// The entries of this inner page changed.
     Parent { level: u8, page: u32 },
-    /// This page got an entry in the place of the page beside it.
+    /// This page gave entries to the pages beside it, or got some.
     Sibling { level: u8, page: u32 },
 }
 
@@ -54,6 +59,8 @@ pub(crate) struct Tree {
     changes: Vec<Change>,
     /// Of InnoDB's pages only.
     histories: innodb::Histories,
+    /// What SQLite's pages need to be known.
+    sqlite: Option<Box<SqliteTree>>,
 }
 
 /// From stretches of ranks to leaves. Empty while the leaves are found by arithmetic.
@@ -69,7 +76,9 @@ impl Tree {
     /// An empty tree over ranks below `universe`.
     pub(crate) fn empty(shape: TreeShape, universe: u32) -> Self {
         let leaf = Node { start: 0, next: NONE, parent: NONE, count: 0 };
+        let sqlite = shape.sqlite.clone().map(|cells| Box::new(SqliteTree::new(cells)));
         let mut tree = Self {
+            sqlite,
             shape,
             present: Bits::new(universe),
             keys: 0,
@@ -83,7 +92,7 @@ impl Tree {
         tree
     }
 
-    /// A tree packed bottom-up from the ranks already set in `present`. `contiguous` gives the first of them where they are
+    /// A tree of entries of one size, packed bottom-up from the ranks already set in `present`. `contiguous` gives the first of them where they are
     /// one unbroken run.
     pub(crate) fn bulk(
         shape: TreeShape,
@@ -134,6 +143,7 @@ impl Tree {
             })
             .collect();
         let mut tree = Self {
+            sqlite: None,
             shape,
             present,
             keys,
@@ -177,7 +187,10 @@ impl Tree {
     }
 
     pub(crate) fn leaf_density(&self) -> f64 {
-        self.shape.leaf_density(self.keys, self.pages(0))
+        match &self.sqlite {
+            Some(sqlite) => self.fill(sqlite, 0..1),
+            None => self.shape.leaf_density(self.keys, self.pages(0)),
+        }
     }
 
     pub(crate) fn item_bytes(&self) -> u32 {
@@ -221,7 +234,7 @@ impl Tree {
         let mut page = self.leaf_of(rank);
         for (level, nodes) in self.levels.iter().enumerate() {
             path.pages[level] = page;
-            page = nodes.get(page).parent;
+            page = nodes.parent(page);
         }
         path.height = self.levels.len() as u8;
     }
@@ -234,6 +247,11 @@ impl Tree {
     /// Adds a rank that is not present; splits what overflows.
     pub(crate) fn insert(&mut self, rank: u32) {
         self.changes.clear();
+        if let Some(mut sqlite) = self.sqlite.take() {
+            self.insert_cell(rank, &mut sqlite);
+            self.sqlite = Some(sqlite);
+            return;
+        }
         let leaf = self.leaf_of(rank);
         if let Some(rules) = self.shape.innodb {
             return self.insert_innodb(&rules, leaf, rank);
@@ -245,13 +263,19 @@ impl Tree {
         node.count += 1;
         let (count, rightmost) = (node.count, node.next == NONE);
         if count > self.shape.leaf.capacity(rightmost) {
-            self.split(0, leaf);
+            let appended = self.shape.lmdb && self.is_last_of(leaf, rank);
+            self.split(0, leaf, appended);
         }
     }
 
     /// Removes a rank that is present; merges a page that got emptier than the threshold into a sibling, where both fit.
     pub(crate) fn remove(&mut self, rank: u32) {
         self.changes.clear();
+        if let Some(mut sqlite) = self.sqlite.take() {
+            self.remove_cell(rank, &mut sqlite);
+            self.sqlite = Some(sqlite);
+            return;
+        }
         let leaf = self.leaf_of(rank);
         self.present.clear(rank);
         self.keys -= 1;
@@ -262,9 +286,15 @@ impl Tree {
         self.merge_if_sparse(0, leaf);
     }
 
-    fn split(&mut self, level: usize, page: u32) {
+    /// `appended`: the new entry is the last of the page.
+    fn split(&mut self, level: usize, page: u32, appended: bool) {
         let node = self.levels[level].get(page);
-        self.split_at(level, page, self.shape.page(level).split(node.count, node.next == NONE));
+        let left_count = if self.shape.lmdb {
+            self.shape.page(level).split_as_lmdb(node.count, appended, level == 0)
+        } else {
+            self.shape.page(level).split(node.count, node.next == NONE)
+        };
+        self.split_at(level, page, left_count);
     }
 
     /// Splits a page behind its first `left_count` entries, and tells the page of the others.
@@ -323,7 +353,8 @@ impl Tree {
         node.count += 1;
         let (count, rightmost) = (node.count, node.next == NONE);
         if count > self.shape.inner.capacity(rightmost) {
-            self.split(level, parent);
+            let appended = self.sibling_right(level - 1, self.levels[level - 1].get(right)).is_none();
+            self.split(level, parent, appended);
         }
     }
 
@@ -373,17 +404,24 @@ impl Tree {
         }
     }
 
-    /// The page before one that is not the first of its level.
+    /// The lowest rank a page may lead to.
+    fn lowest(&self, level: usize, page: u32) -> u32 {
+        (0..level)
+            .rev()
+            .fold(self.levels[level].get(page).start, |below, level| self.levels[level].get(below).start)
+    }
+
+    /// The page before this one on its level, which is not the first.
     fn page_before(&self, level: usize, page: u32) -> u32 {
-        let mut first = page;
-        for below in (0..level).rev() {
-            first = self.levels[below + 1].get(first).start;
-        }
-        let mut before = self.leaf_of(self.levels[0].get(first).start.saturating_sub(1));
-        for below in 0..level {
-            before = self.levels[below].get(before).parent;
-        }
-        before
+        let leaf = self.leaf_of(self.lowest(level, page) - 1);
+        (0..level).fold(leaf, |page, level| self.levels[level].get(page).parent)
+    }
+
+    /// Whether no other key of a leaf is above this one.
+    fn is_last_of(&self, leaf: u32, rank: u32) -> bool {
+        let next = self.levels[0].get(leaf).next;
+        let end = if next == NONE { self.present.len() } else { self.levels[0].get(next).start };
+        self.present.next(rank + 1).is_none_or(|next| next >= end)
     }
 
     /// The next page, where it has the same parent.
@@ -488,6 +526,7 @@ impl Tree {
             + self.directory.leaves.capacity() as u64 * 4
             + self.levels.iter().map(Level::memory_bytes).sum::<u64>()
             + self.histories.memory_bytes()
+            + self.sqlite.as_ref().map_or(0, |sqlite| sqlite.memory_bytes())
     }
 }
 

@@ -6,12 +6,13 @@
 //! differs least; the rightmost page of a level splits at the fill factor instead (inner pages: 70 %).
 
 use super::innodb;
+use super::sqlite_format::{Cells, POINTER_BYTES};
 
 /// Fill of inner pages, in PostgreSQL.
 const INNER_FILL: f64 = 0.7;
 
 /// The arithmetic of one kind of page (leaf or inner).
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub(crate) struct PageShape {
     usable_bytes: u32,
     pub(crate) item_bytes: u32,
@@ -28,17 +29,17 @@ pub(crate) struct PageShape {
 }
 
 impl PageShape {
-    /// A page for `capacity` records of one size; its figures hold on every page of a level.
-    pub(super) fn of_records(capacity: u32, record_bytes: u32, bulk_items: u32) -> Self {
+    /// A page for items of one size, the first of which may be smaller.
+    pub(super) fn plain(usable_bytes: u32, item_bytes: u32, first_item_bytes: u32) -> Self {
         Self {
-            usable_bytes: capacity * record_bytes,
-            item_bytes: record_bytes,
-            first_item_bytes: record_bytes,
+            usable_bytes,
+            item_bytes,
+            first_item_bytes,
             high_key_bytes: 0,
             truncation_bytes: 0,
-            fill: 0.0,
+            fill: 1.0,
             rightmost_split: false,
-            bulk_items,
+            bulk_items: (1 + usable_bytes.saturating_sub(first_item_bytes) / item_bytes).max(2),
         }
     }
 
@@ -93,13 +94,17 @@ impl PageShape {
 }
 
 /// The arithmetic of a tree.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub(crate) struct TreeShape {
     pub(crate) leaf: PageShape,
     pub(crate) inner: PageShape,
     pub(crate) merge_threshold: f64,
     /// Present when the pages are InnoDB's.
     pub(crate) innodb: Option<innodb::Rules>,
+    /// Present when the pages are SQLite's, whose entries are not of one size.
+    pub(crate) sqlite: Option<Cells>,
+    /// Whether the pages are LMDB's.
+    pub(crate) lmdb: bool,
 }
 
 impl TreeShape {
@@ -140,6 +145,8 @@ impl TreeShape {
             inner: page(8 + LINE_POINTER, 0, INNER_FILL),
             merge_threshold,
             innodb: None,
+            sqlite: None,
+            lmdb: false,
         })
     }
 
@@ -149,6 +156,22 @@ impl TreeShape {
         match &self.innodb {
             Some(rules) => rules.density(items, pages, self.leaf.item_bytes),
             None => self.leaf.density(items, pages),
+        }
+    }
+
+    /// A tree of SQLite's over ranks below `universe`; the figures are those of a key in the middle.
+    pub(crate) fn sqlite(cells: Cells, universe: u32) -> Self {
+        let middle = universe / 2;
+        let page = |item_bytes: u32, leaf: bool| {
+            PageShape::plain(cells.usable_bytes(leaf), item_bytes + POINTER_BYTES, item_bytes + POINTER_BYTES)
+        };
+        Self {
+            leaf: page(cells.leaf_cell_bytes(middle), true),
+            inner: page(cells.divider_bytes(middle), false),
+            merge_threshold: 0.0,
+            innodb: None,
+            sqlite: Some(cells),
+            lmdb: false,
         }
     }
 

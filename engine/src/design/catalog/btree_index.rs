@@ -21,11 +21,12 @@ pub(super) const BTREE_INDEX: BlockType = BlockType {
         PAGE_SIZE,
         Parameter {
             name: "page_format",
-            kind: ParameterKind::Choice(&["postgres", "innodb"]),
+            kind: ParameterKind::Choice(&["postgres", "innodb", "sqlite", "lmdb"]),
             unit: None,
             default: ParameterDefault::Text("postgres"),
             description: "Whose pages: headers, what an entry holds beside its key, and how pages split and merge. postgres: nbtree; \
-                              innodb: a secondary index.",
+                              innodb: a secondary index; sqlite: entries also lie in inner pages, siblings share their entries \
+                              evenly; lmdb: halves, and almost full pages where keys are appended.",
         },
         Parameter {
             name: "primary_key_bytes",
@@ -73,5 +74,13 @@ pub(super) const BTREE_INDEX: BlockType = BlockType {
         "page_allocated",
         "page_scan",
     ],
-    personas: &[],
+    model: Model {
+        modelled: &[
+            "Page arithmetic of nbtree: 8152 usable bytes, high keys, 12-byte first inner item; bulk build at the fill factor, inner pages at 70 % (src/backend/access/nbtree, PostgreSQL 15).",
+            "Splits where both halves get most alike; the rightmost page splits at the fill factor, so ascending keys pack well.",
+            "A search visits one page a level: height = 1 + ⌈log_fanout(leaves)⌉.",
+        ],
+        not_modelled: &["Page latches and concurrent splits.", "Prefix truncation of separators."],
+        measured_by: &["pg_btree", "pg_buffer", "sqlite_shape", "innodb"],
+    },
 };

@@ -5,10 +5,13 @@ mod btree_index;
 mod buffer_pool;
 mod client;
 mod clustered_storage;
+mod cpu;
 mod disk;
 mod heap_storage;
 mod index_scan;
 mod lsm_tree;
+mod model;
+mod personas;
 mod seq_scan;
 mod wal;
 
@@ -16,6 +19,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+
+pub use model::{Agreement, Model};
+pub use personas::{Persona, persona, personas};
 
 /// What a block is for. Ports accept categories, so a new block fits wherever its category does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -91,6 +97,19 @@ pub enum ParameterDefault {
     Derived(&'static str),
 }
 
+impl ParameterDefault {
+    /// The value as JSON; a derived one has none.
+    pub fn json(&self) -> Option<Value> {
+        match self {
+            ParameterDefault::Integer(value) => Some(json!(value)),
+            ParameterDefault::Number(value) => Some(json!(value)),
+            ParameterDefault::Boolean(value) => Some(json!(value)),
+            ParameterDefault::Text(value) => Some(json!(value)),
+            ParameterDefault::Derived(_) => None,
+        }
+    }
+}
+
 /// One knob of a block type.
 #[derive(Debug)]
 pub struct Parameter {
@@ -115,8 +134,7 @@ pub struct BlockType {
     pub parameters: &'static [Parameter],
     /// Types of the events this block can put into a trace.
     pub events: &'static [&'static str],
-    /// Named presets of real systems for this block's parameters.
-    pub personas: &'static [&'static str],
+    pub model: Model,
 }
 
 /// Every block type, in the order a palette shows them.
@@ -145,10 +163,29 @@ impl BlockType {
         self.inputs.iter().find(|port| port.name == name)
     }
 
+    /// A parameter's schema; `x-personas` lists what personas set it to.
+    fn schema_of(&self, parameter: &Parameter) -> Value {
+        let mut schema = parameter.schema();
+        let values: Map<String, Value> = personas()
+            .iter()
+            .filter_map(|persona| {
+                let value = persona.value(self.kind, parameter.name)?;
+                Some((persona.name.to_owned(), value.json()?))
+            })
+            .collect();
+        if !values.is_empty() {
+            schema["x-personas"] = Value::Object(values);
+        }
+        schema
+    }
+
     /// The JSON Schema (2020-12) of this type's `parameters` object, with units, ranges, defaults and documentation.
     pub fn parameter_schema(&self) -> Value {
-        let properties: Map<String, Value> =
-            self.parameters.iter().map(|parameter| (parameter.name.to_owned(), parameter.schema())).collect();
+        let properties: Map<String, Value> = self
+            .parameters
+            .iter()
+            .map(|parameter| (parameter.name.to_owned(), self.schema_of(parameter)))
+            .collect();
         json!({
             "$schema": "https://json-schema.org/draft/2020-12/schema",
             "title": format!("{} parameters", self.title),
@@ -177,12 +214,9 @@ impl Parameter {
         if let Some(unit) = self.unit {
             schema["x-unit"] = json!(unit);
         }
-        match &self.default {
-            ParameterDefault::Integer(value) => schema["default"] = json!(value),
-            ParameterDefault::Number(value) => schema["default"] = json!(value),
-            ParameterDefault::Boolean(value) => schema["default"] = json!(value),
-            ParameterDefault::Text(value) => schema["default"] = json!(value),
-            ParameterDefault::Derived(sentence) => schema["x-default"] = json!(sentence),
+        match (&self.default, self.default.json()) {
+            (ParameterDefault::Derived(sentence), _) => schema["x-default"] = json!(sentence),
+            (_, value) => schema["default"] = json!(value),
         }
         schema
     }
@@ -227,7 +261,7 @@ const TABLE: Parameter = Parameter {
 };
 const PAGE_SIZE: Parameter = Parameter {
     name: "page_size",
-    kind: ParameterKind::IntegerChoice(&[4096, 8192, 16384, 32768]),
+    kind: ParameterKind::IntegerChoice(&[512, 1024, 2048, 4096, 8192, 16384, 32768, 65536]),
     unit: Some("bytes"),
     default: ParameterDefault::Integer(8192),
     description: "Bytes of one page. Blocks that share a buffer pool need the same size.",
@@ -244,4 +278,5 @@ const BLOCK_TYPES: &[BlockType] = &[
     buffer_pool::BUFFER_POOL,
     wal::WAL,
     disk::DISK,
+    cpu::CPU,
 ];
