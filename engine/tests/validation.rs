@@ -506,10 +506,11 @@ fn a_persona_is_the_same_as_stating_its_values() {
             }
         }
     }
-    let stated = design::check(&stated).plan.unwrap();
-    let named = design::check(&templates::design("postgres-15").unwrap().canvas()).plan.unwrap();
-    assert_eq!(named, stated);
-    assert_ne!(named, plain);
+    let stated = design::check(&stated).plan.unwrap().to_string();
+    let named = design::check(&templates::design("postgres-15").unwrap().canvas()).plan.unwrap().to_string();
+    // Processor times are the one thing that no parameter of these blocks states.
+    assert_eq!(named.replace("processor times of PostgreSQL 15\n", ""), stated);
+    assert_ne!(stated, plain.to_string());
     // A block may follow another system than its canvas.
     let mut canvas = templates::design("postgres-15").unwrap().canvas();
     let pool = canvas["blocks"].as_array().unwrap().iter().position(|block| block["id"] == "pool").unwrap();

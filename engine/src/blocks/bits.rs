@@ -65,6 +65,17 @@ impl Bits {
         (position < self.len).then_some(position)
     }
 
+    /// The last set position before `to`.
+    pub(crate) fn previous(&self, to: u32) -> Option<u32> {
+        let mut index = (to >> 6) as usize;
+        let mut word = self.words.get(index)? & !(u64::MAX << (to & 63));
+        while word == 0 {
+            index = index.checked_sub(1)?;
+            word = self.words[index];
+        }
+        Some((index as u32) << 6 | word.ilog2())
+    }
+
     /// The set position after `skip` others at or after `from`.
     pub(crate) fn select(&self, from: u32, skip: u32) -> Option<u32> {
         let mut index = (from >> 6) as usize;
@@ -100,6 +111,8 @@ mod tests {
             }
             let after: Vec<u32> = positions.iter().copied().filter(|position| *position >= from).collect();
             prop_assert_eq!(bits.next(from), after.first().copied());
+            let before = positions.iter().copied().take_while(|position| *position < from).last();
+            prop_assert_eq!(bits.previous(from), before);
             prop_assert_eq!(bits.select(from, skip), after.get(skip as usize).copied());
             prop_assert!((0..700).all(|position| bits.get(position) == positions.contains(&position)));
         }

@@ -64,6 +64,8 @@ pub(crate) enum Purpose {
     LoadRun { client: u32, pool: u16, run: u32 },
     /// An evicted dirty page; the client that evicted it waits.
     WriteBack { client: u32, pool: u16 },
+    /// Changed pages of a transaction that commits.
+    Force { client: u32, pool: u16 },
     /// A log's flush.
     Flush { wal: u16 },
     /// Part of an LSM tree's flush or compaction.
@@ -77,7 +79,8 @@ impl Purpose {
             Purpose::Direct { client }
             | Purpose::Load { client, .. }
             | Purpose::LoadRun { client, .. }
-            | Purpose::WriteBack { client, .. } => Some(client),
+            | Purpose::WriteBack { client, .. }
+            | Purpose::Force { client, .. } => Some(client),
             Purpose::Flush { .. } | Purpose::Lsm { .. } => None,
         }
     }

@@ -52,11 +52,16 @@ impl Kernel<'_> {
                 }
                 return Flow::Next;
             }
-            // The row lies on the leaf itself: nothing to fetch.
+            // The row lies on the leaf itself: nothing to fetch but what does not fit there.
             self.cpu_ns += statement.row_ns;
             self.totals.bytes_asked += row_bytes;
             if let Some(operator) = operator {
                 self.operators[usize::from(operator)].counters.add(ROWS, 1);
+            }
+            if self.trees[usize::from(tree)].overflow.is_some() {
+                self.push(client, Step::Range { statement: number, rank, remaining, leaf });
+                self.visit_overflow(client, tree, found, false);
+                return Flow::Next;
             }
             if self.cpu_ns >= cost::QUANTUM_NS {
                 self.push(client, Step::Range { statement: number, rank, remaining, leaf });

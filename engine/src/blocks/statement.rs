@@ -179,9 +179,13 @@ impl Kernel<'_> {
             (Some(Storage::Tree(clustered)), _) => {
                 let write = statement.kind != OperationType::Select;
                 self.change_tree_row(client, number, clustered, rank, tree);
+                self.visit_overflow(client, clustered, rank, statement.kind == OperationType::Update);
                 self.push(client, Step::Search { tree: clustered, rank, write });
             }
-            (None, Some(tree)) => self.change_tree_row(client, number, tree, rank, Some(tree)),
+            (None, Some(tree)) => {
+                self.change_tree_row(client, number, tree, rank, Some(tree));
+                self.visit_overflow(client, tree, rank, statement.kind == OperationType::Update);
+            }
             (None, None) => {}
         }
         Flow::Next

@@ -25,7 +25,19 @@ pub(crate) struct TreeBlock {
     pub(crate) first_space: u16,
     pub(crate) wal: Option<u16>,
     pub(crate) page_size_bytes: u32,
+    /// Where rows go on that do not fit a leaf, if any do not.
+    pub(crate) overflow: Option<Overflow>,
+    /// Space of the page that changes when pages come or go.
+    pub(crate) header: Option<u16>,
     pub(crate) counters: Counters<7>,
+}
+
+/// Pages that rows go on in: each row has its own, numbered from its rank.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Overflow {
+    pub(crate) space: u16,
+    /// Numbers kept for each row.
+    pub(crate) pages_per_row: u32,
 }
 
 impl TreeBlock {
@@ -45,17 +57,18 @@ impl TreeBlock {
             "merges",
             "pages_allocated",
         ]);
-        Self { block, tree, first_space, wal, page_size_bytes, counters }
+        Self { block, tree, first_space, wal, page_size_bytes, overflow: None, header: None, counters }
     }
 
-    /// Pages of all levels.
+    /// Pages of all levels, and those that rows go on in.
     pub(crate) fn pages(&self) -> u64 {
-        (0..self.tree.height()).map(|level| self.tree.pages(level)).sum()
+        let levels: u64 = (0..self.tree.height()).map(|level| self.tree.pages(level)).sum();
+        levels + self.tree.overflow_pages()
     }
 
     pub(crate) fn gauges(&self) -> Value {
         let levels: Vec<u64> = (0..self.tree.height()).map(|level| self.tree.pages(level)).collect();
-        json!({
+        let mut gauges = json!({
             "height": self.tree.height(),
             "keys": self.tree.keys(),
             "leaf_pages": levels[0],
@@ -63,7 +76,12 @@ impl TreeBlock {
             "pages_per_level": levels,
             "leaf_density": self.tree.leaf_density(),
             "entry_bytes": self.tree.item_bytes(),
-        })
+        });
+        if let Some(inner_density) = self.tree.inner_density() {
+            gauges["inner_density"] = json!(inner_density);
+            gauges["overflow_pages"] = json!(self.tree.overflow_pages());
+        }
+        gauges
     }
 }
 
@@ -131,6 +149,9 @@ impl Kernel<'_> {
         let from = self.clients[client as usize].steps.len();
         self.trees[usize::from(tree)].tree.insert(rank);
         self.apply_changes(client, tree);
+        let (space, pages) = self.overflow_of(tree, rank);
+        self.trees[usize::from(tree)].counters.add(PAGES_ALLOCATED, pages.len() as u64);
+        pages.for_each(|page| self.push(client, Step::NewPage { space, page }));
         // Pages are changed from the leaf up, and steps are taken from the end.
         self.clients[client as usize].steps[from..].reverse();
         self.log(client, wal, entry_bytes);
@@ -144,6 +165,23 @@ impl Kernel<'_> {
             );
         }
         Flow::Next
+    }
+
+    /// The pages a row goes on in, in order; none when it lies on its leaf.
+    fn overflow_of(&self, tree: u16, rank: u32) -> (u16, std::ops::Range<u32>) {
+        let block = &self.trees[usize::from(tree)];
+        let Some(Overflow { space, pages_per_row }) = block.overflow else { return (0, 0..0) };
+        let first = rank * pages_per_row;
+        (space, first..first + block.tree.overflow_pages_of(rank))
+    }
+
+    /// Visits the pages a row goes on in.
+    #[inline]
+    pub(crate) fn visit_overflow(&mut self, client: u32, tree: u16, rank: u32, write: bool) {
+        if self.trees[usize::from(tree)].overflow.is_some() {
+            let (space, pages) = self.overflow_of(tree, rank);
+            pages.rev().for_each(|page| self.push(client, Step::Page { space, page, write }));
+        }
     }
 
     /// Removes an entry from a leaf that has been visited, and merges what got too empty.
@@ -179,6 +217,10 @@ impl Kernel<'_> {
         let steps = &mut self.clients[client as usize].steps;
         let space = |level: u8| block.first_space + u16::from(level);
         let now_ns = self.now_ns + self.cpu_ns;
+        let header = block.header.filter(|_| {
+            let in_place = |change: &Change| matches!(change, Change::Parent { .. } | Change::Sibling { .. });
+            !block.tree.changes().iter().all(in_place)
+        });
         for change in block.tree.changes() {
             match *change {
                 Change::Split { level, left, right } => {
@@ -203,7 +245,7 @@ impl Kernel<'_> {
                         self.trace.emit(now_ns, block.block, "page_allocated", || json!({"page_id": 0}));
                     }
                 }
-                Change::Parent { level, page } => {
+                Change::Parent { level, page } | Change::Sibling { level, page } => {
                     steps.push(Step::Page { space: space(level), page, write: true });
                 }
                 Change::Merge { level, left, right } => {
@@ -222,6 +264,7 @@ impl Kernel<'_> {
                 }
             }
         }
+        self.change_header(header);
     }
 
     /// Whether the rows of a table lie in this tree.

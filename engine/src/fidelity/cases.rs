@@ -7,6 +7,8 @@ use serde_json::{Map, Value};
 pub struct Case {
     pub id: String,
     pub kind: String,
+    /// What was measured, with its version where the file states it; empty where it names none.
+    pub system: String,
     pub config: Map<String, Value>,
     /// One object a run or seed.
     pub results: Vec<Value>,
@@ -18,15 +20,15 @@ pub struct Case {
 /// A sentence that names the case and the field that is not as it should be.
 pub fn read(file: &Value) -> Result<Vec<Case>, String> {
     match file {
-        Value::Array(cases) => cases.iter().map(|case| whole(case, None)).collect(),
+        Value::Array(cases) => cases.iter().map(|case| whole(case, &Value::Null)).collect(),
         _ => {
             let cases = file.get("cases").and_then(Value::as_array).ok_or("the file has no list of cases")?;
-            cases.iter().map(|case| whole(case, file.get("kinds"))).collect()
+            cases.iter().map(|case| whole(case, file)).collect()
         }
     }
 }
 
-fn whole(case: &Value, kinds: Option<&Value>) -> Result<Case, String> {
+fn whole(case: &Value, file: &Value) -> Result<Case, String> {
     let text = |name: &str| {
         let value = case.get(name).and_then(Value::as_str);
         value.map(str::to_owned).ok_or_else(|| format!("a case has no \"{name}\""))
@@ -35,8 +37,9 @@ fn whole(case: &Value, kinds: Option<&Value>) -> Result<Case, String> {
     let missing = |what: &str| format!("case {id} has no {what}");
     let own = case.get("config").and_then(Value::as_object).ok_or_else(|| missing("config"))?;
     let results = case.get("results").and_then(Value::as_array).ok_or_else(|| missing("results"))?;
-    let Some(kinds) = kinds else {
-        return Ok(Case { id, kind, config: own.clone(), results: results.clone() });
+    let Some(kinds) = file.get("kinds") else {
+        let system = system(case, &Value::Null, file);
+        return Ok(Case { id, kind, system, config: own.clone(), results: results.clone() });
     };
     let shared = kinds.get(&kind).ok_or_else(|| missing("kind among the kinds of the file"))?;
     let mut config = shared.get("common_config").and_then(Value::as_object).cloned().unwrap_or_default();
@@ -67,7 +70,16 @@ fn whole(case: &Value, kinds: Option<&Value>) -> Result<Case, String> {
             results.iter().map(named).collect()
         }
     };
-    Ok(Case { id, kind, config, results })
+    let system = system(case, shared, file);
+    Ok(Case { id, kind, system, config, results })
+}
+
+/// What was measured: a case's own word, else its kind's.
+fn system(case: &Value, shared: &Value, file: &Value) -> String {
+    let name =
+        case.get("system").or_else(|| shared.get("system")).and_then(Value::as_str).unwrap_or_default();
+    let version = file.get("system_versions").and_then(|versions| versions.get(name)?.as_str());
+    version.map_or_else(|| name.to_owned(), |version| format!("{name} {version}"))
 }
 
 /// The fields of a result, those of nested objects with dots in their names.

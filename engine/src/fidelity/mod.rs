@@ -5,6 +5,7 @@
 
 mod cache;
 mod cases;
+mod document;
 mod experiment;
 mod lsm;
 mod lsm_leveldb;
@@ -15,11 +16,14 @@ mod pg_buffer;
 mod pg_heap;
 mod rules;
 mod score;
+mod sqlite_cache;
+mod sqlite_shape;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 pub use cases::{Case, read};
+pub use document::{agreement, markdown};
 pub use score::{KindScore, Score, score};
 
 /// Measured seeds differ by less than the tolerances, so most kinds need one of ours.
@@ -46,6 +50,8 @@ pub fn predict(case: &Case) -> Option<Prediction> {
         // Chance moves the hit ratio of one run by as much as half the tolerance.
         "pg_buffer" => mean(&[1, 2, 3, 4].map(|seed| pg_buffer::simulate(case, seed)))?,
         "pg_heap" => pg_heap::simulate(case, FIRST_SEED)?,
+        "sqlite_cache" => sqlite_cache::simulate(case, FIRST_SEED)?,
+        "sqlite_shape" => sqlite_shape::simulate(case, FIRST_SEED)?,
         _ => return None,
     };
     let measured = case.results.first().map(cases::flat).unwrap_or_default();

@@ -61,19 +61,33 @@ pub fn score(cases: &[Case], predictions: &[Prediction]) -> Score {
         kind.passed += u32::from(misses.len() == before);
     }
     for (name, mut list) in errors {
-        list.sort_by(f64::total_cmp);
-        if let Some(kind) = by_kind.get_mut(name).filter(|_| !list.is_empty()) {
-            let middle = list.len() / 2;
-            let median =
-                if list.len() % 2 == 1 { list[middle] } else { (list[middle - 1] + list[middle]) / 2.0 };
-            kind.median_abs_pct_error = Some(round(median, 100.0));
-            kind.max_abs_pct_error = list.last().map(|error| round(*error, 10.0));
+        if let (Some(kind), Some((median, max))) = (by_kind.get_mut(name), median_and_max(&mut list)) {
+            kind.median_abs_pct_error = Some(median);
+            kind.max_abs_pct_error = Some(max);
         }
     }
     let total: u32 = by_kind.values().map(|kind| kind.cases).sum();
     let passed: u32 = by_kind.values().map(|kind| kind.passed).sum();
     let share = round(f64::from(passed) / f64::from(total.max(1)), 10_000.0);
     Score { cases: total, passed, share, by_kind, misses }
+}
+
+/// By how many percent each scored number of a case differs from the nearest measured one.
+pub(super) fn errors(case: &Case, prediction: &Prediction) -> Vec<f64> {
+    let mut errors = Vec::new();
+    if case.kind != "rank" {
+        compare(case, &prediction.quantities, &mut errors, &mut Vec::new());
+    }
+    errors
+}
+
+/// The middle of a list and its largest value, rounded as scores show them.
+pub(super) fn median_and_max(list: &mut [f64]) -> Option<(f64, f64)> {
+    list.sort_by(f64::total_cmp);
+    let middle = list.len() / 2;
+    let upper = *list.get(middle)?;
+    let median = if list.len() % 2 == 1 { upper } else { (list[middle - 1] + upper) / 2.0 };
+    list.last().map(|max| (round(median, 100.0), round(*max, 10.0)))
 }
 
 fn round(value: f64, parts: f64) -> f64 {

@@ -25,6 +25,8 @@ pub(crate) struct Client {
     pub(crate) waiting_since_ns: u64,
     /// Processor time of requests it waited for: it passes when the client goes on.
     pub(crate) owed_cpu_ns: u64,
+    /// Writes of its commit that are not done yet.
+    pub(crate) forced_writes: u32,
     /// Key of the last statement.
     pub(crate) rank: u32,
     pub(crate) record: u32,
@@ -48,6 +50,7 @@ impl Client {
             intended_ns: 0,
             waiting_since_ns: 0,
             owed_cpu_ns: 0,
+            forced_writes: 0,
             rank: 0,
             record: 0,
             logs: 0,
@@ -138,6 +141,7 @@ impl Kernel<'_> {
         // The last operation of a run ends its transaction early.
         let last = self.issued == self.program.total;
         let state = &mut self.clients[client as usize];
+        let begins = state.in_transaction == 0;
         state.in_transaction += 1;
         let commits = state.in_transaction >= self.operations_per_transaction || last;
         if commits {
@@ -151,9 +155,14 @@ impl Kernel<'_> {
         state.steps.push(Step::End);
         if commits {
             state.steps.push(Step::Commit);
+            state.steps.extend(self.forcing_pools.iter().map(|pool| Step::Force { pool: *pool }));
         }
         let statements = &self.program.groups[usize::from(group)].statements;
         state.steps.extend(statements.iter().rev().map(|statement| Step::Statement(*statement)));
+        if begins {
+            let header = |space: &u16| Step::Page { space: *space, page: 0, write: false };
+            state.steps.extend(self.header_spaces.iter().map(header));
+        }
         if traced {
             let name = &self.program.groups[usize::from(group)].name;
             self.trace.emit(

@@ -146,6 +146,10 @@ impl<'a> Kernel<'a> {
             .charge(program.groups.len() as u64 * LATENCIES_BYTES + Bands::memory_for(causes.list.len()))?;
 
         let pools: Vec<usize> = world.pools.iter().map(|pool| pool.block).collect();
+        let forcing_pools = (0u16..)
+            .zip(&world.pools)
+            .filter_map(|(number, pool)| pool.at_commit.as_ref().map(|_| number))
+            .collect();
         let disks: Vec<usize> = world.disks.iter().map(|disk| disk.block).collect();
         Ok(Kernel {
             plan,
@@ -170,6 +174,9 @@ impl<'a> Kernel<'a> {
             released: Vec::new(),
             runs: Vec::new(),
             free_runs: Vec::new(),
+            forcing_pools,
+            forced: Vec::new(),
+            header_spaces: world.header_spaces.into_iter().map(|(_, space)| space).collect(),
             client_block,
             issued: 0,
             completed: 0,

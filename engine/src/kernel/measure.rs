@@ -41,7 +41,12 @@ impl Kernel<'_> {
             disk.integrate(now_ns);
             disk.counters.mark();
         }
-        self.pools.iter_mut().for_each(|pool| pool.counters.mark());
+        for pool in &mut self.pools {
+            pool.counters.mark();
+            if let Some(writes) = &mut pool.at_commit {
+                writes.counters.mark();
+            }
+        }
         self.spaces.iter_mut().for_each(|space| space.marked = (space.hits, space.misses));
         self.wals.iter_mut().for_each(|wal| wal.counters.mark());
         self.trees.iter_mut().for_each(|tree| tree.counters.mark());

@@ -9,6 +9,7 @@ pub(crate) mod calendar;
 pub(crate) mod cause;
 mod client;
 pub(crate) mod cost;
+mod force;
 pub(crate) mod load;
 mod measure;
 mod outcome;
@@ -20,6 +21,7 @@ mod world;
 use std::collections::VecDeque;
 
 use crate::blocks::buffer::Pool;
+use crate::blocks::buffer::at_commit::SpacePage;
 use crate::blocks::disk::Disk;
 use crate::blocks::heap::HeapBlock;
 use crate::blocks::lsm_block::LsmBlock;
@@ -129,6 +131,11 @@ pub(crate) struct Kernel<'a> {
     /// Frames of multi-page reads in flight.
     pub(crate) runs: Vec<Vec<u32>>,
     pub(crate) free_runs: Vec<u32>,
+    /// Pools that write changed pages at commit, and the pages of a commit in progress.
+    forcing_pools: Vec<u16>,
+    forced: Vec<SpacePage>,
+    /// Spaces of the header pages that each transaction reads first.
+    header_spaces: Vec<u16>,
     client_block: usize,
     issued: u64,
     completed: u64,

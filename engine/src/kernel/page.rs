@@ -84,8 +84,7 @@ impl Kernel<'_> {
         match taken {
             (frame, Some((old_space, old_page))) => {
                 self.push(client, Step::Load { pool, frame, space, page });
-                let purpose = Purpose::WriteBack { client, pool };
-                self.submit_pages(disk, IoKind::Write, purpose, old_space, old_page, 1);
+                self.submit_spill(client, pool, old_space, old_page);
             }
             (frame, None) => {
                 let purpose = Purpose::Load { client, pool, frame };
@@ -118,7 +117,7 @@ impl Kernel<'_> {
                 || json!({"page_id": old_page, "of": owner, "dirty": dirty}),
             );
         }
-        Some((taken.frame, dirty.then_some((old_space, old_page))))
+        Some((taken.frame, taken.write_back))
     }
 
     /// The evicted page is written: now the wanted one can be read.
@@ -155,9 +154,7 @@ impl Kernel<'_> {
             self.cpu_ns += self.costs.page_visit_ns;
             return Flow::Next;
         };
-        let disk = self.pools[usize::from(pool)].disk;
-        let purpose = Purpose::WriteBack { client, pool };
-        self.submit_pages(disk, IoKind::Write, purpose, old_space, old_page, 1);
+        self.submit_spill(client, pool, old_space, old_page);
         Flow::Wait
     }
 
@@ -292,6 +289,7 @@ impl Kernel<'_> {
                 }
                 self.ready.push_back(client);
             }
+            Purpose::Force { client, pool } => self.forced_write_done(client, pool),
             Purpose::Flush { wal } => self.log_flushed(usize::from(wal), &request),
             Purpose::Lsm { lsm, flush } => self.lsm_chunk_done(usize::from(lsm), flush),
         }

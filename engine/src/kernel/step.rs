@@ -115,6 +115,18 @@ pub(crate) enum Step {
         rank: u32,
         remaining: u32,
     },
+    /// Writes what a transaction changed in a pool, before it commits.
+    Force {
+        pool: u16,
+    },
+    /// Copies a pool's journal to the places of its pages.
+    Checkpoint {
+        pool: u16,
+    },
+    /// Makes durable what was written at a commit.
+    Sync {
+        pool: u16,
+    },
     Commit,
     End,
 }
@@ -160,6 +172,9 @@ impl Kernel<'_> {
                 self.lsm_range(client, statement, rank, remaining, resumed)
             }
             Step::LsmRows { statement, rank, remaining } => self.lsm_rows(client, statement, rank, remaining),
+            Step::Force { pool } => self.force(client, pool),
+            Step::Checkpoint { pool } => self.checkpoint(client, pool),
+            Step::Sync { pool } => self.sync(client, pool),
             Step::Commit => self.commit(client),
             Step::End => self.end_operation(client),
         }

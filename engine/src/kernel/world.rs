@@ -10,12 +10,12 @@ use crate::blocks::heap::{self, HeapBlock};
 use crate::blocks::lsm::Lsm;
 use crate::blocks::lsm_block::LsmBlock;
 use crate::blocks::operator::Operator;
-use crate::blocks::tree::{MAX_LEVELS, Tree, TreeShape};
-use crate::blocks::tree_block::TreeBlock;
+use crate::blocks::tree::{Cells, MAX_LEVELS, Structure, Tree, TreeShape};
+use crate::blocks::tree_block::{Overflow, TreeBlock};
 use crate::blocks::wal::Wal;
 use crate::design::{Code, Diagnostic};
 use crate::plan::route::table_of;
-use crate::plan::{BlockIndex, HeapSpec, LsmBuild, LsmSpec, Plan, Spec, TreeSpec};
+use crate::plan::{BlockIndex, HeapSpec, LsmBuild, LsmSpec, PageFormat, Plan, Spec, TreeSpec};
 use crate::prng::Stream;
 use crate::workload::keyspace::KeySpace;
 use crate::workload::{InsertOrder, Table};
@@ -47,6 +47,8 @@ pub(super) struct World<'a> {
     pub(super) heaps: Vec<HeapBlock>,
     pub(super) lsms: Vec<LsmBlock>,
     pub(super) operators: Vec<Operator>,
+    /// Where pages come from, and the space of the header page that trees of one database share there.
+    pub(super) header_spaces: Vec<(BlockIndex, u16)>,
 }
 
 impl<'a> World<'a> {
@@ -64,6 +66,7 @@ impl<'a> World<'a> {
             heaps: Vec::new(),
             lsms: Vec::new(),
             operators: Vec::new(),
+            header_spaces: Vec::new(),
         }
     }
 
@@ -104,14 +107,9 @@ impl<'a> World<'a> {
                     let disk = self.numbers.of(pool.device);
                     let stream =
                         Stream::new(self.seed, &format!("evictions of {}", self.plan.blocks[block].id));
-                    self.pools.push(Pool::new(
-                        block,
-                        disk,
-                        pool.capacity_pages,
-                        pool.policy,
-                        self.clients,
-                        stream,
-                    ));
+                    let built =
+                        Pool::new(block, disk, pool.capacity_pages, pool.policy, self.clients, stream);
+                    self.pools.push(built.with_commit_writes(pool.at_commit));
                 }
                 Spec::Wal(wal) => {
                     self.numbers.0[block] = Some(self.wals.len() as u16);
@@ -142,24 +140,53 @@ impl<'a> World<'a> {
             let (table, keys) = (&tables[position], &keys[position]);
             let built = match spec {
                 Spec::BtreeIndex(tree) => {
-                    let shape = TreeShape::postgres_index(
-                        tree.page_size_bytes,
-                        table.key_bytes,
-                        tree.fill_factor,
-                        tree.rightmost_split,
-                        tree.merge_threshold,
-                    );
+                    let shape = match tree.page_format {
+                        PageFormat::Sqlite => {
+                            let structure = Structure::Index(keys.clone());
+                            let cells =
+                                Cells::new(tree.page_size_bytes, structure, table.key_bytes, table.key_bytes);
+                            Some(TreeShape::sqlite(cells, keys.universe()))
+                        }
+                        PageFormat::Lmdb => {
+                            TreeShape::lmdb(tree.page_size_bytes, table.key_bytes, ROW_PLACE_BYTES)
+                        }
+                        PageFormat::Postgres | PageFormat::InnoDb => TreeShape::postgres_index(
+                            tree.page_size_bytes,
+                            table.key_bytes,
+                            tree.fill_factor,
+                            tree.rightmost_split,
+                            tree.merge_threshold,
+                        ),
+                    };
                     self.add_tree(block, tree, shape, table, keys, control, memory)?
                 }
                 Spec::Clustered(tree) => {
-                    let shape = TreeShape::innodb_clustered(
-                        tree.page_size_bytes,
-                        table.record_bytes,
-                        table.key_bytes,
-                        tree.fill_factor,
-                        tree.rightmost_split,
-                        tree.merge_threshold,
-                    );
+                    let shape = match tree.page_format {
+                        PageFormat::Sqlite => {
+                            let structure =
+                                if tree.without_rowid { Structure::WithoutRowid } else { Structure::Table };
+                            let cells = Cells::new(
+                                tree.page_size_bytes,
+                                structure,
+                                table.key_bytes,
+                                table.record_bytes,
+                            );
+                            Some(TreeShape::sqlite(cells, keys.universe()))
+                        }
+                        PageFormat::Lmdb => TreeShape::lmdb(
+                            tree.page_size_bytes,
+                            table.key_bytes,
+                            table.record_bytes.saturating_sub(table.key_bytes),
+                        ),
+                        PageFormat::Postgres | PageFormat::InnoDb => TreeShape::innodb_clustered(
+                            tree.page_size_bytes,
+                            table.record_bytes,
+                            table.key_bytes,
+                            tree.fill_factor,
+                            tree.rightmost_split,
+                            tree.merge_threshold,
+                        ),
+                    };
                     self.add_tree(block, tree, shape, table, keys, control, memory)?
                 }
                 Spec::Lsm(spec) => {
@@ -200,10 +227,15 @@ impl<'a> World<'a> {
         memory: &mut Memory,
     ) -> Result<bool, SimulateError> {
         let Some(shape) = shape else { return Ok(false) };
+        let pages_per_row =
+            shape.sqlite.as_ref().map_or(0, |cells| cells.most_overflow_pages(keys.universe()));
+        if keys.universe().checked_mul(pages_per_row).is_none() {
+            return Ok(false);
+        }
         memory.charge(Bits::bytes_for(keys.universe()))?;
         let loaded = table.record_count as u32;
         let tree = if spec.bulk_build {
-            bulk_tree(shape, keys, loaded, control)?
+            bulk_tree(shape, keys, loaded, control, memory)?
         } else {
             inserted_tree(shape, keys, loaded, control, memory)?
         };
@@ -215,8 +247,32 @@ impl<'a> World<'a> {
         }
         self.numbers.0[block] = Some(self.trees.len() as u16);
         let wal = spec.log.map(|log| self.numbers.of(log));
-        self.trees.push(TreeBlock::new(block, tree, first_space, wal, spec.page_size_bytes));
+        let mut tree = TreeBlock::new(block, tree, first_space, wal, spec.page_size_bytes);
+        if pages_per_row > 0 {
+            tree.overflow = Some(Overflow { space: self.spaces.len() as u16, pages_per_row });
+            self.add_space(block, spec.pages, spec.page_size_bytes, 0, memory)?;
+        }
+        if spec.page_format == PageFormat::Sqlite {
+            tree.header = Some(self.header_space(block, spec, memory)?);
+        }
+        self.trees.push(tree);
         Ok(true)
+    }
+
+    /// The space of page 1 of the database that a tree of SQLite's belongs to: one for all that share their pages' source.
+    fn header_space(
+        &mut self,
+        block: BlockIndex,
+        spec: &TreeSpec,
+        memory: &mut Memory,
+    ) -> Result<u16, StopCause> {
+        if let Some((_, space)) = self.header_spaces.iter().find(|(source, _)| *source == spec.pages) {
+            return Ok(*space);
+        }
+        let space = self.spaces.len() as u16;
+        self.add_space(block, spec.pages, spec.page_size_bytes, 1, memory)?;
+        self.header_spaces.push((spec.pages, space));
+        Ok(space)
     }
 
     fn add_lsm(
@@ -371,7 +427,13 @@ impl<'a> World<'a> {
 }
 
 /// A tree packed from the loaded keys in order.
-fn bulk_tree(shape: TreeShape, keys: &KeySpace, loaded: u32, control: &Control) -> Result<Tree, StopCause> {
+fn bulk_tree(
+    shape: TreeShape,
+    keys: &KeySpace,
+    loaded: u32,
+    control: &Control,
+    memory: &Memory,
+) -> Result<Tree, StopCause> {
     let universe = keys.universe();
     let mut present = Bits::new(universe);
     let contiguous = match keys.order() {
@@ -393,7 +455,22 @@ fn bulk_tree(shape: TreeShape, keys: &KeySpace, loaded: u32, control: &Control) 
             }
         }
     }
-    Ok(Tree::bulk(shape, universe, present, u64::from(loaded), contiguous))
+    if shape.sqlite.is_none() {
+        return Ok(Tree::bulk(shape, universe, present, u64::from(loaded), contiguous));
+    }
+    // Entries are not of one size: only one after the other do they tell their pages.
+    let mut tree = Tree::empty(shape, universe);
+    let mut next = present.next(0);
+    for record in 0..loaded {
+        let Some(rank) = next else { break };
+        if u64::from(record) % LOAD_POLL == 0 {
+            control.check()?;
+            memory.verify(tree.memory_bytes())?;
+        }
+        tree.append(rank);
+        next = present.next(rank + 1);
+    }
+    Ok(tree)
 }
 
 /// A tree that grew by inserting the loaded records in order of arrival.

@@ -5,8 +5,8 @@ use serde_json::Value;
 
 use super::route::{self, table_of};
 use super::{
-    BlockIndex, BloomKind, CommitMode, CompactionKind, CpuSpec, DiskSpec, HeapSpec, LsmBuild, LsmSpec, Plan,
-    PlanBlock, PolicyKind, PoolSpec, Processor, Spec, TreeSpec, WalSpec,
+    AtCommit, BlockIndex, BloomKind, CommitMode, CompactionKind, CpuSpec, DiskSpec, HeapSpec, LsmBuild,
+    LsmSpec, PageFormat, Plan, PlanBlock, PolicyKind, PoolSpec, Processor, Spec, TreeSpec, WalSpec,
 };
 use crate::design::catalog::{self, BlockType, ParameterDefault, Persona};
 use crate::design::{Block, Canvas, Code, Diagnostic};
@@ -95,6 +95,7 @@ impl Reader<'_> {
             "buffer-pool" => Spec::BufferPool(PoolSpec {
                 capacity_pages: self.integer("capacity_pages")?,
                 policy: self.policy()?,
+                at_commit: self.at_commit()?,
                 device: self.target("device")?,
             }),
             "wal" => Spec::Wal(WalSpec {
@@ -118,6 +119,13 @@ impl Reader<'_> {
             // Empty until `inherit_tables` has seen the whole plan.
             table: self.text("table").unwrap_or_default(),
             page_size_bytes: self.integer("page_size")?,
+            page_format: match self.text("page_format")?.as_str() {
+                "innodb" => PageFormat::InnoDb,
+                "sqlite" => PageFormat::Sqlite,
+                "lmdb" => PageFormat::Lmdb,
+                _ => PageFormat::Postgres,
+            },
+            without_rowid: self.boolean("without_rowid").unwrap_or(false),
             fill_factor: self.number("fill_factor")?,
             bulk_build: self.text("build")? == "bulk",
             rightmost_split: self.text("split_rule")? == "rightmost",
@@ -171,6 +179,15 @@ impl Reader<'_> {
         })
     }
 
+    fn at_commit(&self) -> Option<Option<AtCommit>> {
+        let checkpoint_frames = self.integer("checkpoint_frames")?;
+        let writes = AtCommit {
+            checkpoint_frames: (self.text("journal")? == "wal").then_some(checkpoint_frames),
+            sync: self.boolean("sync_at_commit")?,
+        };
+        Some((self.text("write_back")? == "commit").then_some(writes))
+    }
+
     fn policy(&self) -> Option<PolicyKind> {
         Some(match self.text("policy")?.as_str() {
             "midpoint-lru" => {
@@ -189,6 +206,7 @@ impl Reader<'_> {
             "sieve" => PolicyKind::Sieve,
             "s3-fifo" => PolicyKind::S3Fifo,
             "w-tinylfu" => PolicyKind::WTinyLfu,
+            "clean-first-lru" => PolicyKind::CleanFirstLru,
             _ => PolicyKind::Lru,
         })
     }

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use super::{
-    BlockIndex, BloomKind, CommitMode, CompactionKind, LsmBuild, Plan, PolicyKind, Processor, Route, Spec,
-    TreeSpec,
+    AtCommit, BlockIndex, BloomKind, CommitMode, CompactionKind, LsmBuild, PageFormat, Plan, PolicyKind,
+    Processor, Route, Spec, TreeSpec,
 };
 use crate::units::ns_to_ms;
 
@@ -68,8 +68,15 @@ impl Plan {
         let tree = |tree: &TreeSpec| {
             vec![
                 format!(
-                    "table {}, pages of {} bytes, fill factor {}, {}, {} split, merge below {}",
+                    "table {}, {} pages of {} bytes, fill factor {}, {}, {} split, merge below {}",
                     tree.table,
+                    match tree.page_format {
+                        PageFormat::Postgres => "postgres",
+                        PageFormat::InnoDb => "innodb",
+                        PageFormat::Sqlite if tree.without_rowid => "sqlite (without rowid)",
+                        PageFormat::Sqlite => "sqlite",
+                        PageFormat::Lmdb => "lmdb",
+                    },
                     tree.page_size_bytes,
                     tree.fill_factor,
                     if tree.bulk_build { "bulk built" } else { "built by inserts" },
@@ -149,7 +156,18 @@ impl Plan {
             ],
             Spec::BufferPool(pool) => {
                 let policy = policy_name(pool.policy);
-                vec![format!("{} pages, {policy}, device → {}", pool.capacity_pages, self.id(pool.device))]
+                let at_commit = match pool.at_commit {
+                    None => String::new(),
+                    Some(AtCommit { checkpoint_frames, sync }) => format!(
+                        ", changed pages are written at commit{}{}",
+                        checkpoint_frames.map_or_else(String::new, |frames| format!(
+                            " to a journal with a checkpoint at {frames} frames"
+                        )),
+                        if sync { " and made durable" } else { "" }
+                    ),
+                };
+                let capacity = pool.capacity_pages;
+                vec![format!("{capacity} pages, {policy}{at_commit}, device → {}", self.id(pool.device))]
             }
             Spec::Wal(wal) => {
                 let mode = match wal.commit_mode {
@@ -212,5 +230,6 @@ fn policy_name(policy: PolicyKind) -> String {
         PolicyKind::Sieve => "sieve".to_owned(),
         PolicyKind::S3Fifo => "s3-fifo".to_owned(),
         PolicyKind::WTinyLfu => "w-tinylfu".to_owned(),
+        PolicyKind::CleanFirstLru => "clean-first-lru".to_owned(),
     }
 }

@@ -45,10 +45,21 @@ pub(crate) enum Spec {
     Cpu(CpuSpec),
 }
 
+/// Whose pages a tree has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PageFormat {
+    Postgres,
+    InnoDb,
+    Sqlite,
+    Lmdb,
+}
+
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct TreeSpec {
     pub(crate) table: String,
     pub(crate) page_size_bytes: u32,
+    pub(crate) page_format: PageFormat,
+    pub(crate) without_rowid: bool,
     pub(crate) fill_factor: f64,
     pub(crate) bulk_build: bool,
     pub(crate) rightmost_split: bool,
@@ -150,13 +161,24 @@ pub(crate) enum PolicyKind {
     Sieve,
     S3Fifo,
     WTinyLfu,
+    CleanFirstLru,
 }
 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct PoolSpec {
     pub(crate) capacity_pages: u32,
     pub(crate) policy: PolicyKind,
+    /// Absent: a changed page is written when it is evicted.
+    pub(crate) at_commit: Option<AtCommit>,
     pub(crate) device: BlockIndex,
+}
+
+/// How a pool writes changed pages when a transaction commits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct AtCommit {
+    /// Absent: pages go to their places; else to a journal, which is checkpointed when it has so many frames.
+    pub(crate) checkpoint_frames: Option<u32>,
+    pub(crate) sync: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

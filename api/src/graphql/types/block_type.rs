@@ -17,6 +17,40 @@ pub struct BlockType {
     events: Vec<String>,
     /// Real systems whose behaviour it can take on.
     personas: Vec<String>,
+    /// What the model computes, with formulas and sources.
+    modelled: Vec<String>,
+    /// How the model compares with measurements of real systems; 0 cases where nothing was measured.
+    fidelity: Option<Fidelity>,
+}
+
+/// How the model compares with measurements of real systems, and what it leaves out.
+#[derive(SimpleObject)]
+pub struct Fidelity {
+    /// Measured cases whose figures this block decides.
+    cases: i32,
+    /// Cases with every scored quantity within its tolerance.
+    passed: i32,
+    /// Of the scored quantities; absent where nothing was measured.
+    median_error_percent: Option<f64>,
+    max_error_percent: Option<f64>,
+    /// What was measured, with versions.
+    systems: Vec<String>,
+    not_modelled: Vec<String>,
+}
+
+impl From<&'static catalog::BlockType> for Fidelity {
+    fn from(block: &'static catalog::BlockType) -> Self {
+        let found = block.agreement();
+        let count = |count: u32| i32::try_from(count).unwrap_or(i32::MAX);
+        Self {
+            cases: found.as_ref().map_or(0, |found| count(found.cases)),
+            passed: found.as_ref().map_or(0, |found| count(found.passed)),
+            median_error_percent: found.as_ref().and_then(|found| found.median_error_percent),
+            max_error_percent: found.as_ref().and_then(|found| found.max_error_percent),
+            systems: found.map(|found| found.systems).unwrap_or_default(),
+            not_modelled: block.model.not_modelled.iter().map(|&sentence| sentence.to_owned()).collect(),
+        }
+    }
 }
 
 impl From<&'static catalog::BlockType> for BlockType {
@@ -32,6 +66,8 @@ impl From<&'static catalog::BlockType> for BlockType {
             parameter_schema: block.parameter_schema(),
             events: words(block.events),
             personas: words(&block.personas()),
+            modelled: words(block.model.modelled),
+            fidelity: Some(block.into()),
         }
     }
 }

@@ -55,6 +55,9 @@ enum Command {
         /// Only the cases of this kind.
         #[arg(long)]
         kind: Option<String>,
+        /// The folder of this crate: writes its FIDELITY.md, and the agreement of each block that the catalogue tells.
+        #[arg(long, value_name = "DIR", conflicts_with = "kind")]
+        document: Option<PathBuf>,
     },
     /// Lists the templates of designs and workloads.
     Templates,
@@ -119,7 +122,9 @@ fn main() -> ExitCode {
         Command::Validate { canvas, json } => validate(&canvas, json),
         Command::Plan { canvas } => explain(&canvas),
         Command::Catalog { json } => Ok(if json { print::catalog_json() } else { print::catalog_text() }),
-        Command::Fidelity { cases, score, kind } => fidelity(&cases, score, kind.as_deref()),
+        Command::Fidelity { cases, score, kind, document } => {
+            fidelity(&cases, score, kind.as_deref(), document.as_deref())
+        }
         Command::Templates => Ok(print::templates_text()),
     };
     match outcome {
@@ -234,7 +239,12 @@ fn explain(file: &Path) -> Result<String, Failure> {
     plan_of(&read_json(file)?).map(|plan| plan.to_string())
 }
 
-fn fidelity(file: &Path, with_score: bool, kind: Option<&str>) -> Result<String, Failure> {
+fn fidelity(
+    file: &Path,
+    with_score: bool,
+    kind: Option<&str>,
+    document: Option<&Path>,
+) -> Result<String, Failure> {
     let mut cases = fidelity::read(&read_json(file)?).map_err(Failure::Usage)?;
     cases.retain(|case| kind.is_none_or(|kind| case.kind == kind));
     let line = |value: Result<String, serde_json::Error>| {
@@ -246,10 +256,17 @@ fn fidelity(file: &Path, with_score: bool, kind: Option<&str>) -> Result<String,
         let _ = writeln!(std::io::stdout(), "{}", line(serde_json::to_string(&prediction))?);
         predictions.push(prediction);
     }
+    let score = fidelity::score(&cases, &predictions);
+    if let Some(folder) = document {
+        let misses = read_json(&folder.join("tests/fidelity/known-misses.json"))?;
+        let misses = misses.as_array().map_or(&[][..], Vec::as_slice);
+        let agreement = fidelity::agreement(&cases, &predictions, &score);
+        write(&folder.join("src/design/catalog/agreement.json"), &(to_json(&agreement)? + "\n"))?;
+        write(&folder.join("FIDELITY.md"), &fidelity::markdown(&cases, &predictions, &score, misses))?;
+    }
     if !with_score {
         return Ok(String::new());
     }
-    let score = fidelity::score(&cases, &predictions);
     score.misses.iter().for_each(|miss| eprintln!("{miss}"));
     let summary = line(serde_json::to_string(&score))?;
     if score.passed == score.cases {
@@ -268,6 +285,11 @@ fn read_json(file: &Path) -> Result<Value, Failure> {
     let text = text.map_err(|error| Failure::Usage(format!("cannot read {}: {error}", file.display())))?;
     serde_json::from_str(&text)
         .map_err(|error| Failure::Usage(format!("{} is not JSON: {error}", file.display())))
+}
+
+fn write(file: &Path, text: &str) -> Result<(), Failure> {
+    std::fs::write(file, text)
+        .map_err(|error| Failure::Usage(format!("cannot write {}: {error}", file.display())))
 }
 
 fn to_json(value: &impl serde::Serialize) -> Result<String, Failure> {

@@ -35,6 +35,9 @@ pub(crate) fn catalog_json() -> String {
                 "parameters": block.parameter_schema(),
                 "events": block.events,
                 "personas": block.personas(),
+                "modelled": block.model.modelled,
+                "notModelled": block.model.not_modelled,
+                "agreement": block.agreement(),
             })
         })
         .collect();

@@ -4,6 +4,8 @@
 //! else who wants that page waits for the one read in flight.
 
 mod arc;
+pub(crate) mod at_commit;
+mod clean_first;
 mod clock;
 mod fifo;
 mod ghosts;
@@ -27,8 +29,9 @@ mod w_tiny_lfu;
 use std::collections::VecDeque;
 
 use super::counters::Counters;
-use crate::plan::{BlockIndex, PolicyKind};
+use crate::plan::{AtCommit, BlockIndex, PolicyKind};
 use crate::prng::Stream;
+use at_commit::{CommitWrites, SPILLS, SpacePage};
 use policy::Policy;
 
 pub(crate) const HITS: usize = 0;
@@ -71,6 +74,8 @@ pub(crate) struct Taken {
     pub(crate) frame: u32,
     /// The page that had to leave: (space, page, dirty).
     pub(crate) evicted: Option<(u16, u32, bool)>,
+    /// The page to write first: the one that left, if it was dirty, or one that stays.
+    pub(crate) write_back: Option<SpacePage>,
 }
 
 #[derive(Debug)]
@@ -91,6 +96,8 @@ pub(crate) struct Pool {
     dirty_pages: u64,
     /// Frames in flight.
     pinned: u32,
+    /// Present when changed pages are written at commit.
+    pub(crate) at_commit: Option<CommitWrites>,
 }
 
 impl Pool {
@@ -127,7 +134,42 @@ impl Pool {
             frame_waiters: VecDeque::new(),
             dirty_pages: 0,
             pinned: 0,
+            at_commit: None,
         }
+    }
+
+    /// The same pool, which writes changed pages when a transaction commits.
+    pub(crate) fn with_commit_writes(self, spec: Option<AtCommit>) -> Self {
+        Self { at_commit: spec.map(CommitWrites::new), ..self }
+    }
+
+    /// A page in a clean frame is changed.
+    fn make_dirty(&mut self, frame: u32) {
+        self.frames[frame as usize].dirty = true;
+        self.dirty_pages += 1;
+        self.policy.dirtied(frame);
+        if let Some(writes) = &mut self.at_commit {
+            writes.dirtied.push(frame);
+        }
+    }
+
+    /// Adds the pages that are dirty since the last commit to a list, and makes them clean. Pages in flight stay dirty.
+    pub(crate) fn take_dirty(&mut self, pages: &mut Vec<SpacePage>) {
+        let Some(writes) = &mut self.at_commit else { return };
+        let mut dirtied = std::mem::take(&mut writes.dirtied);
+        dirtied.retain(|number| {
+            let frame = &mut self.frames[*number as usize];
+            if frame.in_flight {
+                return true;
+            }
+            if std::mem::replace(&mut frame.dirty, false) {
+                pages.push((frame.space, frame.page));
+                self.dirty_pages -= 1;
+                self.policy.cleaned(*number);
+            }
+            false
+        });
+        writes.dirtied = dirtied;
     }
 
     /// Makes room in the page table for pages of a space below `pages`.
@@ -153,8 +195,7 @@ impl Pool {
             return false;
         }
         if write && !frame.dirty {
-            frame.dirty = true;
-            self.dirty_pages += 1;
+            self.make_dirty(entry);
         }
         self.policy.used(entry, now_ns);
         self.counters.add(HITS, 1);
@@ -164,10 +205,9 @@ impl Pool {
     /// Changes a page that was just visited, if it is still here.
     pub(crate) fn change(&mut self, space: u16, page: u32) {
         let entry = self.tables[usize::from(space)].get(page as usize).copied().unwrap_or(0);
-        let frame = entry.checked_sub(1).map(|frame| &mut self.frames[frame as usize]);
-        if let Some(frame) = frame.filter(|frame| !frame.dirty) {
-            frame.dirty = true;
-            self.dirty_pages += 1;
+        let clean = |frame: &u32| !self.frames[*frame as usize].dirty;
+        if let Some(frame) = entry.checked_sub(1).filter(clean) {
+            self.make_dirty(frame);
         }
     }
 
@@ -185,14 +225,15 @@ impl Pool {
     /// Takes a frame for a page that is absent: a never used one, or the policy's victim. Absent when all are pinned.
     /// The new page is in flight until `arrived`.
     pub(crate) fn take(&mut self, space: u16, page: u32, write: bool) -> Option<Taken> {
-        let new = Frame { page, space, dirty: write, in_flight: true };
+        let new = Frame { page, space, dirty: false, in_flight: true };
         let taken = if (self.frames.len() as u32) < self.capacity {
             self.frames.push(new);
-            Taken { frame: self.frames.len() as u32 - 1, evicted: None }
+            Taken { frame: self.frames.len() as u32 - 1, evicted: None, write_back: None }
         } else {
             if !self.has_victim() {
                 return None;
             }
+            let spilled = self.policy.spill().map(|frame| self.spill(frame));
             let frame = self.policy.victim(PageId { space, page });
             let old = std::mem::replace(&mut self.frames[frame as usize], new);
             self.tables[usize::from(old.space)][old.page as usize] = 0;
@@ -201,23 +242,37 @@ impl Pool {
                 self.counters.add(DIRTY_EVICTIONS, 1);
                 self.dirty_pages -= 1;
             }
-            Taken { frame, evicted: Some((old.space, old.page, old.dirty)) }
+            let write_back = spilled.or(old.dirty.then_some((old.space, old.page)));
+            if let (Some(writes), Some(_)) = (&mut self.at_commit, write_back) {
+                writes.counters.add(SPILLS, 1);
+            }
+            Taken { frame, evicted: Some((old.space, old.page, old.dirty)), write_back }
         };
         let old = taken.evicted.map(|(space, page, _)| PageId { space, page });
         self.policy.assign(taken.frame, old, PageId { space, page });
         self.pinned += 1;
         if write {
-            self.dirty_pages += 1;
+            self.make_dirty(taken.frame);
         }
         self.reserve(space, page + 1);
         self.tables[usize::from(space)][page as usize] = taken.frame + 1;
         Some(taken)
     }
 
+    /// A dirty page is going to be written and stays.
+    fn spill(&mut self, frame: u32) -> SpacePage {
+        let state = &mut self.frames[frame as usize];
+        state.dirty = false;
+        self.dirty_pages -= 1;
+        let page = (state.space, state.page);
+        self.policy.cleaned(frame);
+        page
+    }
+
     /// Whether taking a frame for this page now would wait, for a write-back or for a frame that is not pinned.
     pub(crate) fn next_take_waits(&mut self, space: u16, page: u32) -> bool {
         self.frames.len() as u32 == self.capacity
-            && (!self.has_victim() || {
+            && (!self.has_victim() || self.policy.spill().is_some() || {
                 let victim = self.policy.victim(PageId { space, page });
                 self.frames[victim as usize].dirty
             })
@@ -239,10 +294,8 @@ impl Pool {
     pub(crate) fn wait_for_page(&mut self, frame: u32, client: u32, write: bool) {
         self.counters.add(HITS, 1);
         self.counters.add(SHARED_READS, 1);
-        let state = &mut self.frames[frame as usize];
-        if write && !state.dirty {
-            state.dirty = true;
-            self.dirty_pages += 1;
+        if write && !self.frames[frame as usize].dirty {
+            self.make_dirty(frame);
         }
         self.next_waiter[client as usize] = self.first_waiter[frame as usize];
         self.first_waiter[frame as usize] = client;
@@ -281,6 +334,8 @@ impl Pool {
 
     /// Bytes of the page tables and of what the policy remembers, which grow with the spaces.
     pub(crate) fn memory_bytes(&self) -> u64 {
-        self.tables.iter().map(|table| table.capacity() as u64 * 4).sum::<u64>() + self.policy.memory_bytes()
+        self.tables.iter().map(|table| table.capacity() as u64 * 4).sum::<u64>()
+            + self.policy.memory_bytes()
+            + self.at_commit.as_ref().map_or(0, CommitWrites::memory_bytes)
     }
 }

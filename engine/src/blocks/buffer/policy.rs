@@ -5,6 +5,7 @@
 
 use super::PageId;
 use super::arc::Arc;
+use super::clean_first::CleanFirst;
 use super::clock::Clock;
 use super::fifo::Fifo;
 use super::lfu::Lfu;
@@ -36,6 +37,7 @@ pub(crate) enum Policy {
     Sieve(Sieve),
     S3Fifo(S3Fifo),
     WTinyLfu(WTinyLfu),
+    CleanFirst(CleanFirst),
 }
 
 impl Policy {
@@ -58,6 +60,7 @@ impl Policy {
             PolicyKind::Sieve => Policy::Sieve(Sieve::new(capacity)),
             PolicyKind::S3Fifo => Policy::S3Fifo(S3Fifo::new(capacity)),
             PolicyKind::WTinyLfu => Policy::WTinyLfu(WTinyLfu::new(capacity)),
+            PolicyKind::CleanFirstLru => Policy::CleanFirst(CleanFirst::new(capacity)),
         }
     }
 
@@ -77,6 +80,7 @@ impl Policy {
             PolicyKind::Sieve => Sieve::BYTES,
             PolicyKind::S3Fifo => S3Fifo::BYTES,
             PolicyKind::WTinyLfu => WTinyLfu::BYTES,
+            PolicyKind::CleanFirstLru => CleanFirst::BYTES,
         }
     }
 
@@ -96,6 +100,7 @@ impl Policy {
             Policy::Sieve(policy) => policy.loaded(frame),
             Policy::S3Fifo(policy) => policy.loaded(frame),
             Policy::WTinyLfu(policy) => policy.loaded(frame),
+            Policy::CleanFirst(policy) => policy.loaded(frame),
         }
     }
 
@@ -115,6 +120,29 @@ impl Policy {
             Policy::Sieve(policy) => policy.used(frame),
             Policy::S3Fifo(policy) => policy.used(frame),
             Policy::WTinyLfu(policy) => policy.used(frame),
+            Policy::CleanFirst(policy) => policy.used(frame),
+        }
+    }
+
+    /// A page in a frame, pinned or not, was changed for the first time since it was loaded or written.
+    pub(super) fn dirtied(&mut self, frame: u32) {
+        if let Policy::CleanFirst(policy) = self {
+            policy.dirtied(frame);
+        }
+    }
+
+    /// The page in a frame was written and stays.
+    pub(super) fn cleaned(&mut self, frame: u32) {
+        if let Policy::CleanFirst(policy) = self {
+            policy.cleaned(frame);
+        }
+    }
+
+    /// A dirty page to be written, and kept, before a page comes in.
+    pub(super) fn spill(&self) -> Option<u32> {
+        match self {
+            Policy::CleanFirst(policy) => policy.spill(),
+            _ => None,
         }
     }
 
@@ -134,6 +162,7 @@ impl Policy {
             Policy::Sieve(policy) => policy.victim(),
             Policy::S3Fifo(policy) => policy.victim(),
             Policy::WTinyLfu(policy) => policy.victim(),
+            Policy::CleanFirst(policy) => policy.victim(),
         }
     }
 
@@ -154,6 +183,7 @@ impl Policy {
             Policy::Lfu(policy) => policy.evicted(),
             Policy::Slru(policy) => policy.evicted(frame),
             Policy::Sieve(policy) => policy.evicted(frame),
+            Policy::CleanFirst(policy) => policy.evicted(frame),
         }
     }
 

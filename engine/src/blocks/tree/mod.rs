@@ -10,12 +10,17 @@
 //! root visits. A split finds its middle key by selecting a bit.
 
 mod level;
+mod lmdb;
 mod shape;
+mod sqlite;
+mod sqlite_format;
 
 use super::bits::Bits;
 pub(crate) use level::NONE;
 use level::{Bulk, Level, Node};
 pub(crate) use shape::TreeShape;
+use sqlite::SqliteTree;
+pub(crate) use sqlite_format::{Cells, Structure};
 
 /// More levels than any tree of 32-bit ranks can have.
 pub(crate) const MAX_LEVELS: usize = 32;
@@ -38,6 +43,8 @@ pub(crate) enum Change {
     Grew { level: u8 },
     /// The entries of this inner page changed.
     Parent { level: u8, page: u32 },
+    /// This page gave entries to the pages beside it, or got some.
+    Sibling { level: u8, page: u32 },
 }
 
 #[derive(Debug, Clone)]
@@ -49,6 +56,8 @@ pub(crate) struct Tree {
     directory: Directory,
     rightmost: u32,
     changes: Vec<Change>,
+    /// What SQLite's pages need to be known.
+    sqlite: Option<Box<SqliteTree>>,
 }
 
 /// From stretches of ranks to leaves. Empty while the leaves are found by arithmetic.
@@ -64,7 +73,9 @@ impl Tree {
     /// An empty tree over ranks below `universe`.
     pub(crate) fn empty(shape: TreeShape, universe: u32) -> Self {
         let leaf = Node { start: 0, next: NONE, parent: NONE, count: 0 };
+        let sqlite = shape.sqlite.clone().map(|cells| Box::new(SqliteTree::new(cells)));
         let mut tree = Self {
+            sqlite,
             shape,
             present: Bits::new(universe),
             keys: 0,
@@ -77,7 +88,7 @@ impl Tree {
         tree
     }
 
-    /// A tree packed bottom-up from the ranks already set in `present`. `contiguous` gives the first of them where they are
+    /// A tree of entries of one size, packed bottom-up from the ranks already set in `present`. `contiguous` gives the first of them where they are
     /// one unbroken run.
     pub(crate) fn bulk(
         shape: TreeShape,
@@ -129,6 +140,7 @@ impl Tree {
             })
             .collect();
         let mut tree = Self {
+            sqlite: None,
             shape,
             present,
             keys,
@@ -171,7 +183,10 @@ impl Tree {
     }
 
     pub(crate) fn leaf_density(&self) -> f64 {
-        self.shape.leaf.density(self.keys, self.pages(0))
+        match &self.sqlite {
+            Some(sqlite) => self.fill(sqlite, 0..1),
+            None => self.shape.leaf.density(self.keys, self.pages(0)),
+        }
     }
 
     pub(crate) fn item_bytes(&self) -> u32 {
@@ -228,6 +243,11 @@ impl Tree {
     /// Adds a rank that is not present; splits what overflows.
     pub(crate) fn insert(&mut self, rank: u32) {
         self.changes.clear();
+        if let Some(mut sqlite) = self.sqlite.take() {
+            self.insert_cell(rank, &mut sqlite);
+            self.sqlite = Some(sqlite);
+            return;
+        }
         let leaf = self.leaf_of(rank);
         self.extend_directory(rank);
         self.present.set(rank);
@@ -236,13 +256,19 @@ impl Tree {
         node.count += 1;
         let (count, rightmost) = (node.count, node.next == NONE);
         if count > self.shape.leaf.capacity(rightmost) {
-            self.split(0, leaf);
+            let appended = self.shape.lmdb && self.is_last_of(leaf, rank);
+            self.split(0, leaf, appended);
         }
     }
 
     /// Removes a rank that is present; merges a page that got emptier than the threshold into a sibling, where both fit.
     pub(crate) fn remove(&mut self, rank: u32) {
         self.changes.clear();
+        if let Some(mut sqlite) = self.sqlite.take() {
+            self.remove_cell(rank, &mut sqlite);
+            self.sqlite = Some(sqlite);
+            return;
+        }
         let leaf = self.leaf_of(rank);
         self.present.clear(rank);
         self.keys -= 1;
@@ -250,12 +276,17 @@ impl Tree {
         self.merge_if_sparse(0, leaf);
     }
 
-    fn split(&mut self, level: usize, page: u32) {
+    /// `appended`: the new entry is the last of the page.
+    fn split(&mut self, level: usize, page: u32, appended: bool) {
         if level == 0 && self.directory.leaves.is_empty() {
             self.make_directory();
         }
         let node = self.levels[level].get(page);
-        let left_count = self.shape.page(level).split(node.count, node.next == NONE);
+        let left_count = if self.shape.lmdb {
+            self.shape.page(level).split_as_lmdb(node.count, appended, level == 0)
+        } else {
+            self.shape.page(level).split(node.count, node.next == NONE)
+        };
         let right_start = if level == 0 {
             // There are more keys than `left_count` from the start on, so the bit exists.
             self.present.select(node.start, left_count).unwrap_or(node.start)
@@ -299,7 +330,8 @@ impl Tree {
         node.count += 1;
         let (count, rightmost) = (node.count, node.next == NONE);
         if count > self.shape.inner.capacity(rightmost) {
-            self.split(level, parent);
+            let appended = self.sibling_right(level - 1, self.levels[level - 1].get(right)).is_none();
+            self.split(level, parent, appended);
         }
     }
 
@@ -342,6 +374,13 @@ impl Tree {
         if let Some((left, right)) = pair {
             self.merge(level, left, right);
         }
+    }
+
+    /// Whether no other key of a leaf is above this one.
+    fn is_last_of(&self, leaf: u32, rank: u32) -> bool {
+        let next = self.levels[0].get(leaf).next;
+        let end = if next == NONE { self.present.len() } else { self.levels[0].get(next).start };
+        self.present.next(rank + 1).is_none_or(|next| next >= end)
     }
 
     /// The next page, where it has the same parent.
@@ -439,6 +478,7 @@ impl Tree {
         self.present.memory_bytes()
             + self.directory.leaves.capacity() as u64 * 4
             + self.levels.iter().map(Level::memory_bytes).sum::<u64>()
+            + self.sqlite.as_ref().map_or(0, |sqlite| sqlite.memory_bytes())
     }
 }
 

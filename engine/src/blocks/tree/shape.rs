@@ -8,11 +8,13 @@
 //! InnoDB: 132 bytes of a page are overhead (headers, trailer, infimum, supremum, directory ends), a clustered record has 18
 //! bytes of header, transaction id and roll pointer, and about half a byte of directory.
 
+use super::sqlite_format::{Cells, POINTER_BYTES};
+
 /// Fill of inner pages, in PostgreSQL.
 const INNER_FILL: f64 = 0.7;
 
 /// The arithmetic of one kind of page (leaf or inner).
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub(crate) struct PageShape {
     usable_bytes: u32,
     pub(crate) item_bytes: u32,
@@ -29,6 +31,20 @@ pub(crate) struct PageShape {
 }
 
 impl PageShape {
+    /// A page for items of one size, the first of which may be smaller.
+    pub(super) fn plain(usable_bytes: u32, item_bytes: u32, first_item_bytes: u32) -> Self {
+        Self {
+            usable_bytes,
+            item_bytes,
+            first_item_bytes,
+            high_key_bytes: 0,
+            truncation_bytes: 0,
+            fill: 1.0,
+            rightmost_split: false,
+            bulk_items: (1 + usable_bytes.saturating_sub(first_item_bytes) / item_bytes).max(2),
+        }
+    }
+
     /// Items that fit a page.
     pub(crate) fn capacity(&self, rightmost: bool) -> u32 {
         let reserved = self.first_item_bytes + if rightmost { 0 } else { self.high_key_bytes };
@@ -73,11 +89,15 @@ impl PageShape {
 }
 
 /// The arithmetic of a tree.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub(crate) struct TreeShape {
     pub(crate) leaf: PageShape,
     pub(crate) inner: PageShape,
     pub(crate) merge_threshold: f64,
+    /// Present when the pages are SQLite's, whose entries are not of one size.
+    pub(crate) sqlite: Option<Cells>,
+    /// Whether the pages are LMDB's.
+    pub(crate) lmdb: bool,
 }
 
 impl TreeShape {
@@ -117,6 +137,8 @@ impl TreeShape {
             leaf: page(item_bytes, 8, fill_factor),
             inner: page(8 + LINE_POINTER, 0, INNER_FILL),
             merge_threshold,
+            sqlite: None,
+            lmdb: false,
         })
     }
 
@@ -148,7 +170,24 @@ impl TreeShape {
             // Record header 5, page number 4, directory share 1.
             inner: page(key_bytes + 10, 3)?,
             merge_threshold,
+            sqlite: None,
+            lmdb: false,
         })
+    }
+
+    /// A tree of SQLite's over ranks below `universe`; the figures are those of a key in the middle.
+    pub(crate) fn sqlite(cells: Cells, universe: u32) -> Self {
+        let middle = universe / 2;
+        let page = |item_bytes: u32, leaf: bool| {
+            PageShape::plain(cells.usable_bytes(leaf), item_bytes + POINTER_BYTES, item_bytes + POINTER_BYTES)
+        };
+        Self {
+            leaf: page(cells.leaf_cell_bytes(middle), true),
+            inner: page(cells.divider_bytes(middle), false),
+            merge_threshold: 0.0,
+            sqlite: Some(cells),
+            lmdb: false,
+        }
     }
 
     pub(crate) fn page(&self, level: usize) -> &PageShape {

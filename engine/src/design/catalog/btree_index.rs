@@ -4,7 +4,7 @@ pub(super) const BTREE_INDEX: BlockType = BlockType {
     kind: "btree-index",
     aliases: &[],
     title: "B+tree index",
-    description: "A B+tree from keys to rows, with PostgreSQL's page arithmetic and split rules.",
+    description: "A B+tree from keys to rows, with the page arithmetic and split rules of the page format.",
     category: Category::Index,
     inputs: &[input(&[Category::Workload, Category::Transaction, Category::Query])],
     outputs: &[PAGES, LOG],
@@ -19,6 +19,15 @@ pub(super) const BTREE_INDEX: BlockType = BlockType {
             description: "Name of the table it indexes.",
         },
         PAGE_SIZE,
+        Parameter {
+            name: "page_format",
+            kind: ParameterKind::Choice(&["postgres", "sqlite", "lmdb"]),
+            unit: None,
+            default: ParameterDefault::Text("postgres"),
+            description: "Whose pages: headers, what an entry holds beside its key, and how pages split and merge. postgres: nbtree; \
+                              sqlite: entries also lie in inner pages, siblings share their entries \
+                              evenly; lmdb: halves, and almost full pages where keys are appended.",
+        },
         Parameter {
             name: "fill_factor",
             kind: ParameterKind::Number { min: 0.5, max: 1.0 },
@@ -58,4 +67,13 @@ pub(super) const BTREE_INDEX: BlockType = BlockType {
         "page_allocated",
         "page_scan",
     ],
+    model: Model {
+        modelled: &[
+            "Page arithmetic of nbtree: 8152 usable bytes, high keys, 12-byte first inner item; bulk build at the fill factor, inner pages at 70 % (src/backend/access/nbtree, PostgreSQL 15).",
+            "Splits where both halves get most alike; the rightmost page splits at the fill factor, so ascending keys pack well.",
+            "A search visits one page a level: height = 1 + ⌈log_fanout(leaves)⌉.",
+        ],
+        not_modelled: &["Page latches and concurrent splits.", "Prefix truncation of separators."],
+        measured_by: &["pg_btree", "pg_buffer", "sqlite_shape", "innodb"],
+    },
 };

@@ -26,4 +26,16 @@ pub(super) const CLIENT: BlockType = BlockType {
     ],
     parameters: &[],
     events: &["operation_started", "operation_completed", "transaction_committed"],
+    model: Model {
+        modelled: &[
+            "Closed loop: a fixed number of clients, each with one operation at a time and a think time; X ≤ min(1/D_max, N/(D+Z)).",
+            "Open loop: Poisson arrivals; latency counts from the intended start, so a slow system cannot hide its queue.",
+            "Key choice: exact Zipf, YCSB's two zipfian generators, latest, hotspot, loops, scans and shifts.",
+        ],
+        not_modelled: &[
+            "Network time between client and server.",
+            "Locks between transactions: operations neither wait for each other's rows nor abort.",
+        ],
+        measured_by: &[],
+    },
 };

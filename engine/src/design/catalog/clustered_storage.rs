@@ -5,13 +5,29 @@ pub(super) const CLUSTERED_STORAGE: BlockType = BlockType {
     aliases: &[],
     title: "Clustered storage",
     description: "Rows inside a B+tree in key order: one tree search finds the row, ranges read neighbouring pages. \
-                      InnoDB's page and record overheads.",
+                      Page and row overheads of the page format.",
     category: Category::Storage,
     inputs: &[input(&[Category::Workload, Category::Transaction, Category::Query])],
     outputs: &[PAGES, LOG],
     parameters: &[
         TABLE,
         PAGE_SIZE,
+        Parameter {
+            name: "page_format",
+            kind: ParameterKind::Choice(&["innodb", "sqlite", "lmdb"]),
+            unit: None,
+            default: ParameterDefault::Text("innodb"),
+            description: "Whose pages: headers, bytes of a row beside its data, and how pages split and merge. innodb: a clustered \
+                              index; sqlite: a table, siblings share their rows evenly, what does not fit a page goes to overflow \
+                              pages; lmdb: halves, and almost full pages where keys are appended.",
+        },
+        Parameter {
+            name: "without_rowid",
+            kind: ParameterKind::Boolean,
+            unit: None,
+            default: ParameterDefault::Boolean(false),
+            description: "sqlite: a WITHOUT ROWID table, whose rows lie in inner pages too, instead of a table whose key is the rowid.",
+        },
         Parameter {
             name: "fill_factor",
             kind: ParameterKind::Number { min: 0.5, max: 1.0 },
@@ -53,4 +69,14 @@ pub(super) const CLUSTERED_STORAGE: BlockType = BlockType {
         "record_updated",
         "record_deleted",
     ],
+    model: Model {
+        modelled: &[
+            "Rows in the leaves of a B+tree, so one search finds them; splits, and merges below the threshold.",
+        ],
+        not_modelled: &[
+            "Overflow pages of long rows where the page format does not say otherwise.",
+            "Adaptive hash index, change buffer.",
+        ],
+        measured_by: &["sqlite_shape", "sqlite_cache", "innodb", "innodb_pool"],
+    },
 };

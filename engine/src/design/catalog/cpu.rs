@@ -25,4 +25,9 @@ pub(super) const CPU: BlockType = BlockType {
         description: "The system whose processor time for statements, pages, rows, commits and system calls is taken.",
     }],
     events: &[],
+    model: Model {
+        modelled: &["Processor time of each step by persona; the total per operation."],
+        not_modelled: &["Caches, frequency changes, simultaneous threads."],
+        measured_by: &[],
+    },
 };

@@ -76,4 +76,15 @@ pub(super) const DISK: BlockType = BlockType {
         },
     ],
     events: &[],
+    model: Model {
+        modelled: &[
+            "k servers and one queue: with k = 1 M/D/1 or M/M/1 under open arrivals, with more M/M/k (Erlang C).",
+            "Service = base time + bytes / shared bandwidth; writes α times reads; a seek unless a request follows the one before.",
+            "Flush: a device-wide write barrier of its own duration.",
+        ],
+        not_modelled: &[
+            "Garbage collection and wear of flash, caches in the device, schedulers of the operating system.",
+        ],
+        measured_by: &[],
+    },
 };

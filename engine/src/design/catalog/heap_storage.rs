@@ -43,4 +43,13 @@ pub(super) const HEAP_STORAGE: BlockType = BlockType {
         "record_updated",
         "record_deleted",
     ],
+    model: Model {
+        modelled: &[
+            "PostgreSQL's pages: 24 bytes of header, 4 a line pointer, 24 of tuple header, rows aligned to 8, filled greedily to the fill factor.",
+            "Free places are found and used again.",
+            "Hint bits: the first visit after a committed update dirties the page.",
+        ],
+        not_modelled: &["TOAST: rows larger than a page.", "Visibility map."],
+        measured_by: &["pg_heap", "pg_buffer"],
+    },
 };

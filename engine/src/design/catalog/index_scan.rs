@@ -13,4 +13,9 @@ pub(super) const INDEX_SCAN: BlockType = BlockType {
     ],
     parameters: &[],
     events: &["index_lookup"],
+    model: Model {
+        modelled: &["Search of an index, then one visit of the row's page for each row, in key order."],
+        not_modelled: &["Bitmap scans, index-only scans with a visibility map."],
+        measured_by: &["pg_buffer"],
+    },
 };

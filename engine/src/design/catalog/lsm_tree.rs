@@ -162,4 +162,18 @@ pub(super) const LSM_TREE: BlockType = BlockType {
         },
     ],
     events: &["lsm_put", "lsm_get", "lsm_flush", "lsm_compaction", "page_read"],
+    model: Model {
+        modelled: &[
+            "Memtables full by their arena, skip-list towers with P(h) = ¾·¼^(h−1), as RocksDB and LevelDB allocate.",
+            "Compaction picked and cut as RocksDB 7.8 (leveled, universal) and LevelDB 1.23 do, trivial moves and dynamic level sizes included.",
+            "Filters with false-positive rate (1−e^(−k/b))^k, k = round(b·ln 2), or Monkey's by level (Dayan et al., SIGMOD 2017).",
+            "Write stalls and slowdowns by memtables and level-0 files; background work on the same device.",
+        ],
+        not_modelled: &[
+            "Compression.",
+            "Intra-level-0 and time-driven compactions.",
+            "Index and filter blocks in the cache: they are in memory.",
+        ],
+        measured_by: &["lsm_write", "lsm_read", "lsm_leveldb"],
+    },
 };

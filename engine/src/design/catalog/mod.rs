@@ -10,6 +10,7 @@ mod disk;
 mod heap_storage;
 mod index_scan;
 mod lsm_tree;
+mod model;
 mod personas;
 mod seq_scan;
 mod wal;
@@ -19,6 +20,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+pub use model::{Agreement, Model};
 pub use personas::{Persona, persona, personas};
 
 /// What a block is for. Ports accept categories, so a new block fits wherever its category does.
@@ -132,6 +134,7 @@ pub struct BlockType {
     pub parameters: &'static [Parameter],
     /// Types of the events this block can put into a trace.
     pub events: &'static [&'static str],
+    pub model: Model,
 }
 
 /// Every block type, in the order a palette shows them.
@@ -258,7 +261,7 @@ const TABLE: Parameter = Parameter {
 };
 const PAGE_SIZE: Parameter = Parameter {
     name: "page_size",
-    kind: ParameterKind::IntegerChoice(&[4096, 8192, 16384, 32768]),
+    kind: ParameterKind::IntegerChoice(&[512, 1024, 2048, 4096, 8192, 16384, 32768, 65536]),
     unit: Some("bytes"),
     default: ParameterDefault::Integer(8192),
     description: "Bytes of one page. Blocks that share a buffer pool need the same size.",

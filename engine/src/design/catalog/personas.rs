@@ -129,15 +129,27 @@ const PERSONAS: &[Persona] = &[
     Persona {
         name: "sqlite",
         title: "SQLite",
-        description: "Rowid tables in pages of 4 KiB with three-way rebalancing, one writer, an LRU page cache. Values are the \
-                      library's defaults (3.40 and later).",
+        description: "Rowid tables in pages of 4 KiB with three-way rebalancing, one writer, a page cache written at commit to a \
+                      journal in WAL mode. Other values are the library's defaults (3.40 and later).",
         template_slug: "sqlite",
         presets: &[
-            Preset { kind: "clustered-storage", parameters: &[("page_size", Integer(4096))] },
-            Preset { kind: "btree-index", parameters: &[("page_size", Integer(4096))] },
+            Preset {
+                kind: "clustered-storage",
+                parameters: &[("page_size", Integer(4096)), ("page_format", Text("sqlite"))],
+            },
+            Preset {
+                kind: "btree-index",
+                parameters: &[("page_size", Integer(4096)), ("page_format", Text("sqlite"))],
+            },
             Preset {
                 kind: "buffer-pool",
-                parameters: &[("policy", Text("lru")), ("capacity_pages", Integer(500))],
+                parameters: &[
+                    ("policy", Text("clean-first-lru")),
+                    ("capacity_pages", Integer(500)),
+                    ("write_back", Text("commit")),
+                    ("journal", Text("wal")),
+                    ("checkpoint_frames", Integer(1000)),
+                ],
             },
         ],
     },
@@ -208,6 +220,9 @@ const PERSONAS: &[Persona] = &[
         description: "Copy-on-write B+tree in pages of 4 KiB, read through the operating system's page cache; no log. Values are the \
                       library's defaults (0.9.24).",
         template_slug: "lmdb",
-        presets: &[Preset { kind: "clustered-storage", parameters: &[("page_size", Integer(4096))] }],
+        presets: &[Preset {
+            kind: "clustered-storage",
+            parameters: &[("page_size", Integer(4096)), ("page_format", Text("lmdb"))],
+        }],
     },
 ];

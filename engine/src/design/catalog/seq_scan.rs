@@ -16,4 +16,11 @@ pub(super) const SEQ_SCAN: BlockType = BlockType {
         description: "Most pages asked of the device in one request (16 pages of 8 KiB are Linux's default 128 KiB).",
     }],
     events: &["page_scan"],
+    model: Model {
+        modelled: &["Every page of a storage once, in requests of `read_ahead_pages`; every row tested."],
+        not_modelled: &[
+            "Shared (synchronized) scans, ring buffers that protect a pool from a scan, parallel workers.",
+        ],
+        measured_by: &["pg_heap"],
+    },
 };

@@ -34,4 +34,12 @@ pub(super) const WAL: BlockType = BlockType {
         },
     ],
     events: &["log_append", "log_flush"],
+    model: Model {
+        modelled: &[
+            "Commit waits for a flush (sync), for the next periodic one (interval), or not at all (async).",
+            "Group commit: one flush serves all that wait; with n clients and flush time s, s ≤ latency ≤ 2s and n/2s ≤ throughput ≤ n/s.",
+        ],
+        not_modelled: &["Segment switches and recycling of log files.", "Contention on log buffers."],
+        measured_by: &[],
+    },
 };
