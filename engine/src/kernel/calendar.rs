@@ -65,6 +65,13 @@ impl Calendar {
         usize::from(self.front.is_some()) + self.heap.len()
     }
 
+    /// Whether every event to come is later than a time.
+    #[inline]
+    pub(crate) fn all_after(&self, time_ns: u64) -> bool {
+        let first = self.front.or_else(|| self.heap.peek().map(|entry| entry.0));
+        first.is_none_or(|first| first.0 > time_ns)
+    }
+
     #[inline]
     pub(crate) fn next(&mut self) -> Option<(u64, Event)> {
         let (time_ns, word) = match self.front.take() {
@@ -126,6 +133,8 @@ mod tests {
             for (id, step) in steps.into_iter().enumerate() {
                 match step {
                     Some(time) => {
+                        let later = model.iter().all(|entry| entry.0 > time);
+                        prop_assert_eq!(calendar.all_after(time), later);
                         calendar.schedule(time, Event::Client(id as u32));
                         model.push((time, id as u32));
                     }

@@ -2,10 +2,10 @@
 
 use serde_json::json;
 
-use super::Kernel;
 use super::calendar::Event;
 use super::cause::{CLIENT_QUEUE, CPU};
 use super::step::{Flow, Step};
+use super::{Kernel, TOUCHED_REST};
 use crate::blocks::tree::{MAX_LEVELS, Path};
 use crate::prng::{Rng, Stream};
 
@@ -23,6 +23,8 @@ pub(crate) struct Client {
     pub(crate) group: u16,
     /// When the operation was meant to begin: latency counts from here.
     pub(crate) intended_ns: u64,
+    /// Causes of the operation in progress that have been charged, one bit each.
+    pub(super) touched: u64,
     /// Since when the client waits for what it waits for.
     pub(crate) waiting_since_ns: u64,
     /// Processor time of requests it waited for: it passes when the client goes on.
@@ -64,6 +66,7 @@ impl Client {
             operation: 0,
             group: 0,
             intended_ns: 0,
+            touched: 0,
             waiting_since_ns: 0,
             owed_cpu_ns: 0,
             forced_writes: 0,
@@ -75,6 +78,26 @@ impl Client {
             committed: false,
             traced: false,
         }
+    }
+}
+
+/// Moves the times of the causes touched into `sums`, if there is where to, and sets them back.
+#[inline]
+fn take_touched(spent: &mut [u64], touched: u64, mut sums: Option<&mut [u64]>) {
+    let causes = spent.len();
+    let mut take = |cause: usize| {
+        let ns = std::mem::take(&mut spent[cause]);
+        if let Some(sums) = &mut sums {
+            sums[cause] += ns;
+        }
+    };
+    let mut bits = touched & !(1 << TOUCHED_REST);
+    while bits != 0 {
+        take(bits.trailing_zeros() as usize);
+        bits &= bits - 1;
+    }
+    if touched >> TOUCHED_REST == 1 {
+        (TOUCHED_REST..causes).for_each(take);
     }
 }
 
@@ -129,8 +152,12 @@ impl Kernel<'_> {
                     let cpu_ns = self.cpu_ns;
                     self.charge(client, CPU, cpu_ns);
                     self.totals.cpu_ns += cpu_ns;
-                    self.calendar.schedule(self.now_ns + cpu_ns, Event::Client(client));
-                    return;
+                    let then_ns = self.now_ns + cpu_ns;
+                    if !self.run_on(then_ns) {
+                        self.calendar.schedule(then_ns, Event::Client(client));
+                        return;
+                    }
+                    self.cpu_ns = 0;
                 }
             }
         }
@@ -180,8 +207,6 @@ impl Kernel<'_> {
         self.issued += 1;
         let (rng, group) = self.program.choose(operation);
         let traced = self.trace.wants(operation);
-        let causes = self.causes.list.len();
-        self.spent_ns[client as usize * causes..(client as usize + 1) * causes].fill(0);
         self.charge(client, CLIENT_QUEUE, self.now_ns - intended_ns);
         // The last operation of a run ends its transaction early.
         let last = self.issued == self.program.total;
@@ -232,13 +257,18 @@ impl Kernel<'_> {
                 || json!({"operation": operation, "latency_us": latency_ns as f64 / 1e3}),
             );
         }
+        let touched = std::mem::take(&mut state.touched);
         let causes = self.causes.list.len();
-        let spent = &self.spent_ns[client as usize * causes..(client as usize + 1) * causes];
+        let spent = &mut self.spent_ns[client as usize * causes..(client as usize + 1) * causes];
         debug_assert_eq!(spent.iter().sum::<u64>(), latency_ns, "every nanosecond has a cause");
-        if self.measured_from_ns.is_some() {
-            self.latencies[group].record(latency_ns);
-            self.bands.record(latency_ns, spent);
-        }
+        let sums = match self.measured_from_ns {
+            Some(_) => {
+                self.latencies[group].record(latency_ns);
+                Some(self.bands.record(latency_ns))
+            }
+            None => None,
+        };
+        take_touched(spent, touched, sums);
         self.sampler.record(latency_ns);
         // Counted here, so that an operation and its commit fall on the same side of the warm-up's end.
         self.totals.commits += u64::from(std::mem::take(&mut self.clients[client as usize].committed));

@@ -213,10 +213,11 @@ impl Kernel<'_> {
         page: u32,
         pages: u32,
     ) {
-        if let Some(client) = purpose.client() {
-            let cost_ns =
-                if kind == IoKind::Read { self.costs.page_read_ns } else { self.costs.page_write_ns };
-            self.clients[client as usize].owed_cpu_ns += cost_ns;
+        let cost_ns = if kind == IoKind::Read { self.costs.page_read_ns } else { self.costs.page_write_ns };
+        if cost_ns > 0 {
+            if let Some(client) = purpose.client() {
+                self.clients[client as usize].owed_cpu_ns += cost_ns;
+            }
         }
         let bytes = u64::from(pages) * u64::from(self.spaces[usize::from(space)].page_bytes);
         let request = Request {
