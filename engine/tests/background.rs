@@ -119,6 +119,44 @@ fn checkpoints_come_by_volume_of_the_log() {
     assert!(counter(&report, "pool", "checkpoint_writes") > 0);
 }
 
+/// An evicted page waits for the log of its last change, in whatever mode transactions commit.
+#[test]
+fn the_log_is_durable_before_the_page_is_written() {
+    let run_with = |log: Option<Value>| {
+        let mut blocks = vec![
+            ("client", "client", json!({})),
+            ("rows", "clustered-storage", json!({})),
+            ("pool", "buffer-pool", json!({"capacity_pages": 20})),
+            ("disk", "disk", json!({"preset": "sata-ssd"})),
+        ];
+        let mut wires = vec!["client.out -> rows", "rows.pages -> pool", "pool.device -> disk"];
+        if let Some(log) = &log {
+            blocks.extend([("wal", "wal", log.clone()), ("log-disk", "disk", json!({}))]);
+            wires.extend(["rows.log -> wal", "wal.device -> log-disk"]);
+        }
+        let config = json!({
+            "total_operations": 5_000, "warmup_operations": 0, "concurrency": 4, "record_count": 40_000,
+            "record_bytes": 300, "distribution": "uniform",
+        });
+        let report = run(&canvas(&blocks, &wires), &workload(&[(UPDATE, 1.0, Value::Null)], config));
+        let waited = report.latency_breakdown.iter().any(|share| share.cause == "log_flush");
+        (report, waited)
+    };
+    let (without, waited) = run_with(None);
+    assert!(!waited);
+    let evicted = counter(&without, "pool", "dirty_evictions");
+    assert!(evicted > 4_000);
+    // No commit waits and no timer is due within the run, but almost every evicted page was changed just before.
+    let (lazy, waited) = run_with(Some(json!({"commit_mode": "async", "flush_interval_ms": 60_000})));
+    assert!(waited && lazy.summary.simulated_seconds < 60.0);
+    let flushes = counter(&lazy, "wal", "flushes");
+    assert!(flushes > 100 && flushes <= counter(&lazy, "pool", "dirty_evictions"), "{flushes}");
+    assert!(lazy.summary.latency_mean_ms > without.summary.latency_mean_ms);
+    // A commit that waits for its records leaves nothing to wait for, but for changes not yet committed.
+    let (eager, _) = run_with(Some(json!({"commit_mode": "sync"})));
+    assert!(counter(&eager, "wal", "flushes") <= counter(&eager, "wal", "commits") + 50);
+}
+
 #[test]
 fn background_work_a_policy_cannot_do_is_told() {
     let told = |pool: Value| -> Vec<String> {

@@ -30,13 +30,14 @@ impl Kernel<'_> {
         self.pool_timers -= 1;
         let mut pages = std::mem::take(&mut self.washed);
         self.pools[pool].writer_round(self.now_ns, &mut pages);
-        let logs = self.pools[pool].background.as_ref().map_or(&[][..], |background| &background.logs);
+        let logs = self.pools[pool].page_logs.as_ref().map_or(&[][..], |logs| &logs.logs);
         let log_bytes =
             logs.iter().map(|log| self.wals[usize::from(*log)].counters.total(BYTES_APPENDED)).sum();
         let (begins, ends) = self.pools[pool].checkpoint_round(self.now_ns, log_bytes, &mut pages);
         if begins {
             self.checkpoint_began(pool);
         }
+        self.flush_logs_of(pool);
         for (space, page) in pages.drain(..) {
             self.write_in_background(pool, None, (space, page));
         }
@@ -52,9 +53,8 @@ impl Kernel<'_> {
     }
 
     fn checkpoint_began(&mut self, pool: usize) {
-        for number in 0..self.pools[pool].background.as_ref().map_or(0, |background| background.logs.len()) {
-            let log = self.pools[pool].background.as_ref().map_or(0, |background| background.logs[number]);
-            self.wals[usize::from(log)].checkpoint_number += 1;
+        for log in self.pools[pool].page_logs.as_ref().map_or(&[][..], |logs| &logs.logs) {
+            self.wals[usize::from(*log)].checkpoint_number += 1;
         }
         if self.trace.is_on() {
             let (block, dirty_pages) = (self.pools[pool].block, self.pools[pool].dirty_pages());
@@ -66,9 +66,25 @@ impl Kernel<'_> {
     pub(crate) fn clean_pool(&mut self, pool: usize) {
         while let Some(evicted) = self.pools[pool].evict_ahead() {
             if let Some((frame, space, page)) = evicted {
+                self.flush_logs_of(pool);
                 self.write_in_background(pool, Some(frame), (space, page));
             }
         }
+    }
+
+    /// Has the logs flushed that lag behind pages on their way to the device.
+    fn flush_logs_of(&mut self, pool: usize) {
+        while let Some(log) = self.lagging_log(pool) {
+            let action = self.wals[log].force(None);
+            self.apply_log_action(log, action);
+        }
+    }
+
+    /// A log that lags behind a page on its way to the device.
+    pub(super) fn lagging_log(&mut self, pool: usize) -> Option<usize> {
+        let wals = &self.wals;
+        let logs = self.pools[pool].page_logs.as_mut()?;
+        logs.take_lagging(|log| wals[usize::from(log)].durable_bytes()).map(usize::from)
     }
 
     /// Writes a page for nobody; `leaves` is the frame that is free afterwards.

@@ -7,7 +7,7 @@ use super::step::{Flow, Step};
 use super::{Kernel, Source};
 use crate::blocks::buffer::{HITS, Lookup, MISSES, NEW_PAGES};
 use crate::blocks::disk::{IoKind, Purpose, Request};
-use crate::blocks::wal::Action;
+use crate::blocks::wal::{Action, BYTES_APPENDED};
 
 /// Logs lie on devices in spaces of their own, above those of pages.
 const LOG_SPACES: u16 = 60_000;
@@ -89,7 +89,7 @@ impl Kernel<'_> {
         match taken {
             (frame, Some((old_space, old_page))) => {
                 self.push(client, Step::Load { pool, frame, space, page });
-                self.submit_spill(client, pool, old_space, old_page);
+                self.write_back(client, pool, old_space, old_page);
             }
             (frame, None) => {
                 let purpose = Purpose::Load { client, pool, frame };
@@ -162,8 +162,19 @@ impl Kernel<'_> {
             self.cpu_ns += self.costs.page_visit_ns;
             return Flow::Next;
         };
-        self.submit_spill(client, pool, old_space, old_page);
+        self.write_back(client, pool, old_space, old_page);
         Flow::Wait
+    }
+
+    /// Writes an evicted page, once the log has reached its last change. The client waits for both.
+    pub(super) fn write_back(&mut self, client: u32, pool: u16, space: u16, page: u32) {
+        self.clients[client as usize].waiting_since_ns = self.now_ns;
+        let Some(log) = self.lagging_log(usize::from(pool)) else {
+            return self.submit_spill(client, pool, space, page);
+        };
+        self.push(client, Step::WriteBack { pool, space, page });
+        let action = self.wals[log].force(Some(client));
+        self.apply_log_action(log, action);
     }
 
     /// Every frame is pinned: the client tries `retry` again when one is not.
@@ -235,6 +246,12 @@ impl Kernel<'_> {
 
     /// Does what a log asked for, and sets its timer when it needs one.
     pub(crate) fn apply_log_action(&mut self, wal: usize, action: Action) {
+        let appended = self.wals[wal].counters.total(BYTES_APPENDED);
+        for (pool, place) in &self.wals[wal].pools {
+            if let Some(logs) = &mut self.pools[usize::from(*pool)].page_logs {
+                logs.appended(*place, appended);
+            }
+        }
         if let Action::Flush { position, blocks, bytes } = action {
             let request = Request {
                 kind: IoKind::LogWrite,

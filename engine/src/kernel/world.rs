@@ -5,6 +5,7 @@ use super::{Source, Space, Storage};
 use crate::SimulateError;
 use crate::blocks::bits::Bits;
 use crate::blocks::buffer::Pool;
+use crate::blocks::buffer::page_logs::PageLogs;
 use crate::blocks::disk::Disk;
 use crate::blocks::heap::{self, HeapBlock};
 use crate::blocks::lsm::Lsm;
@@ -376,7 +377,15 @@ impl<'a> World<'a> {
             memory.charge(u64::from(pages) * 4)?;
             self.pools[usize::from(pool)].reserve(space, pages);
             if let Some(log) = log {
-                self.pools[usize::from(pool)].add_log(self.numbers.of(log));
+                let log = self.numbers.of(log);
+                if self.pools[usize::from(pool)].page_logs.is_none() {
+                    memory.charge(PageLogs::memory_for(self.pools[usize::from(pool)].capacity()))?;
+                }
+                let place = self.pools[usize::from(pool)].add_log(space, log);
+                let pools = &mut self.wals[usize::from(log)].pools;
+                if !pools.contains(&(pool, place)) {
+                    pools.push((pool, place));
+                }
             }
         }
         Ok(())

@@ -7,6 +7,8 @@
 //! - *Checkpoint* (PostgreSQL, `BufferSync`): when the interval or the log volume since the last one began is reached, all pages
 //!   dirty by then are written in order of place, spread over the completion target of the interval or of the volume.
 //!
+//! None of them waits for a log that a page needs (`page_logs.rs`): it has the log flushed, and the page's write follows.
+//!
 //! Not modelled: the background writer's slow walk around a pool that needs nothing; a checkpoint's final sync; a page that is
 //! changed while it is being written is not copied.
 
@@ -30,8 +32,6 @@ const SHORTEST_TICK_NS: u64 = 1_000_000;
 #[derive(Debug)]
 pub(crate) struct Background {
     pub(crate) counters: Counters<3>,
-    /// The logs of the blocks whose pages are here.
-    pub(crate) logs: Vec<u16>,
     /// Frames that the cleaner keeps free; 0: no cleaner.
     free_target: u32,
     /// Frames without a page, and frames whose page left and is being written.
@@ -87,7 +87,6 @@ impl Background {
         };
         Some(Box::new(Self {
             counters: Counters::new(["background_writes", "checkpoint_writes", "checkpoints"]),
-            logs: Vec::new(),
             free_target: spec.free_pages_target,
             free: Vec::new(),
             leaving: 0,
@@ -147,6 +146,9 @@ impl Pool {
         if !dirty {
             background.free.push(frame);
             return Some(None);
+        }
+        if let Some(logs) = &mut self.page_logs {
+            logs.leaves(frame, space);
         }
         self.frames[frame as usize].dirty = false;
         self.dirty_pages -= 1;
@@ -257,6 +259,9 @@ impl Pool {
 
     /// A dirty page is written: it is clean from now on.
     pub(super) fn wash(&mut self, frame: u32) {
+        if let Some(logs) = &mut self.page_logs {
+            logs.leaves(frame, self.frames[frame as usize].space);
+        }
         self.frames[frame as usize].dirty = false;
         self.dirty_pages -= 1;
         self.policy.cleaned(frame);

@@ -15,6 +15,7 @@ mod list;
 mod lru;
 mod lru_k;
 mod midpoint_lru;
+pub(crate) mod page_logs;
 mod policy;
 mod random;
 mod ranking;
@@ -34,6 +35,7 @@ use crate::plan::{AtCommit, BlockIndex, PolicyKind, PoolSpec};
 use crate::prng::Stream;
 use at_commit::{CommitWrites, SPILLS, SpacePage};
 use background::Background;
+use page_logs::PageLogs;
 use policy::Policy;
 
 pub(crate) const HITS: usize = 0;
@@ -103,6 +105,8 @@ pub(crate) struct Pool {
     pinned: u32,
     /// What it does beside its clients, where it does anything.
     pub(crate) background: Option<Box<Background>>,
+    /// Present when changes of some of its pages are logged.
+    pub(crate) page_logs: Option<Box<PageLogs>>,
     /// Present when changed pages are written at commit.
     pub(crate) at_commit: Option<CommitWrites>,
 }
@@ -144,6 +148,7 @@ impl Pool {
             dirty_pages: 0,
             pinned: 0,
             background: None,
+            page_logs: None,
             at_commit: None,
         }
     }
@@ -154,18 +159,26 @@ impl Pool {
         self
     }
 
-    /// Adds a log that some page of the pool is written to.
-    pub(crate) fn add_log(&mut self, log: u16) {
-        if let Some(background) =
-            self.background.as_mut().filter(|background| !background.logs.contains(&log))
-        {
-            background.logs.push(log);
-        }
+    /// Changes of a space's pages are written to this log. Its place among the pool's logs.
+    pub(crate) fn add_log(&mut self, space: u16, log: u16) -> u8 {
+        self.page_logs.get_or_insert_with(|| Box::new(PageLogs::new(self.capacity))).add(space, log)
     }
 
     /// The same pool, which writes changed pages when a transaction commits.
     pub(crate) fn with_commit_writes(self, spec: Option<AtCommit>) -> Self {
         Self { at_commit: spec.map(CommitWrites::new), ..self }
+    }
+
+    /// The page in a frame is changed.
+    #[inline]
+    fn change_frame(&mut self, frame: u32) {
+        let Frame { space, dirty, .. } = self.frames[frame as usize];
+        if !dirty {
+            self.make_dirty(frame);
+        }
+        if let Some(logs) = &mut self.page_logs {
+            logs.changed(frame, space);
+        }
     }
 
     /// A page in a clean frame is changed.
@@ -219,8 +232,8 @@ impl Pool {
         if frame.in_flight {
             return false;
         }
-        if write && !frame.dirty {
-            self.make_dirty(entry);
+        if write {
+            self.change_frame(entry);
         }
         self.policy.used(entry, now_ns);
         self.counters.add(HITS, 1);
@@ -267,6 +280,9 @@ impl Pool {
             self.tables[usize::from(old.space)][old.page as usize] = 0;
             self.counters.add(EVICTIONS, 1);
             if old.dirty {
+                if let Some(logs) = &mut self.page_logs {
+                    logs.leaves(frame, old.space);
+                }
                 self.counters.add(DIRTY_EVICTIONS, 1);
                 self.dirty_pages -= 1;
             }
@@ -280,7 +296,7 @@ impl Pool {
         self.policy.assign(taken.frame, old, PageId { space, page });
         self.pinned += 1;
         if write {
-            self.make_dirty(taken.frame);
+            self.change_frame(taken.frame);
         }
         self.reserve(space, page + 1);
         self.tables[usize::from(space)][page as usize] = taken.frame + 1;
@@ -323,8 +339,8 @@ impl Pool {
     pub(crate) fn wait_for_page(&mut self, frame: u32, client: u32, write: bool) {
         self.counters.add(HITS, 1);
         self.counters.add(SHARED_READS, 1);
-        if write && !self.frames[frame as usize].dirty {
-            self.make_dirty(frame);
+        if write {
+            self.change_frame(frame);
         }
         self.next_waiter[client as usize] = self.first_waiter[frame as usize];
         self.first_waiter[frame as usize] = client;

@@ -77,6 +77,7 @@ pub(super) const BTREE_INDEX: BlockType = BlockType {
     model: Model {
         modelled: &[
             "Page arithmetic of nbtree: 8152 usable bytes, high keys, 12-byte first inner item; bulk build at the fill factor, inner pages at 70 % (src/backend/access/nbtree, PostgreSQL 15).",
+            "InnoDB's secondary indexes: entries of key and primary key, splits in the middle or at the point of a run of inserts, garbage until a page is reorganised, merges under half a page (btr0btr.cc, btr0cur.cc, MariaDB 10.11).",
             "Splits where both halves get most alike; the rightmost page splits at the fill factor, so ascending keys pack well.",
             "A search visits one page a level: height = 1 + ⌈log_fanout(leaves)⌉.",
         ],

@@ -73,9 +73,11 @@ pub(super) const CLUSTERED_STORAGE: BlockType = BlockType {
     model: Model {
         modelled: &[
             "Rows in the leaves of a B+tree, so one search finds them; splits, and merges below the threshold.",
+            "InnoDB: a page splits in the middle, or where its last insert was if the new one is next to it; such a run leaves 1/16 free; records that moved leave garbage until the page is reorganised; a full page's last insert may go to the page on its right (btr0btr.cc, btr0cur.cc, page0page.ic, MariaDB 10.11).",
         ],
         not_modelled: &[
             "Overflow pages of long rows where the page format does not say otherwise.",
+            "InnoDB: rows of different sizes on one page; merges of pages with different parents.",
             "Adaptive hash index, change buffer.",
         ],
         measured_by: &["sqlite_shape", "sqlite_cache", "innodb", "innodb_pool"],
