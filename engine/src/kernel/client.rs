@@ -57,6 +57,10 @@ enum Stage {
 }
 
 impl Client {
+    pub(super) fn in_progress(&self) -> bool {
+        !matches!(self.stage, Stage::Idle)
+    }
+
     pub(super) fn new() -> Self {
         Self {
             steps: Vec::with_capacity(16),
@@ -144,6 +148,9 @@ impl Kernel<'_> {
                 Some(step) => self.execute(client, step),
                 None => self.advance(client),
             };
+            if self.trace.is_reached() {
+                return;
+            }
             match flow {
                 Flow::Next => {}
                 Flow::Wait => return,

@@ -15,6 +15,7 @@ mod measure;
 mod outcome;
 mod page;
 mod program;
+pub(crate) mod snapshot;
 pub(crate) mod step;
 mod world;
 
@@ -185,7 +186,7 @@ impl Kernel<'_> {
     fn run(&mut self, options: &Options, control: &Control, memory: &Memory) -> Result<(), StopCause> {
         let loaded_bytes = self.growing_bytes();
         self.start();
-        while self.completed < self.program.total {
+        while self.completed < self.program.total && !self.trace.is_reached() {
             if self.events >= self.next_check {
                 control.check()?;
                 control.set_progress(self.completed, self.program.total);
@@ -212,6 +213,9 @@ impl Kernel<'_> {
                 }
             }
             while let Some(client) = self.ready.pop_front() {
+                if self.trace.is_reached() {
+                    break;
+                }
                 self.resume(client);
             }
         }

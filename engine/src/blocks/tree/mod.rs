@@ -15,7 +15,10 @@ mod shape;
 mod sqlite;
 mod sqlite_format;
 
+use serde_json::{Value, json};
+
 use super::bits::Bits;
+use crate::kernel::snapshot::listed;
 pub(crate) use level::NONE;
 use level::{Bulk, Level, Node};
 pub(crate) use shape::TreeShape;
@@ -180,6 +183,32 @@ impl Tree {
     /// Page numbers ever given on a level; every number is below.
     pub(crate) fn allocated(&self, level: usize) -> u32 {
         self.levels[level].allocated
+    }
+
+    /// Pages of each level from the leaves up, in key order: the lowest key a leaf may hold, the first child of an inner page.
+    pub(crate) fn state(&self) -> Value {
+        let mut leftmost = Path { pages: [0; MAX_LEVELS], height: 0 };
+        self.path(0, &mut leftmost);
+        let levels = self.levels.iter().enumerate().map(|(number, level)| {
+            let first = leftmost.pages[number];
+            let pages = std::iter::successors(Some(first), |page| {
+                let next = level.get(*page).next;
+                (next != NONE).then_some(next)
+            });
+            let page = |page: u32| {
+                let node = level.get(page);
+                json!({
+                    "page_id": page,
+                    "start": node.start,
+                    "count": node.count,
+                    "parent": (node.parent != NONE).then_some(node.parent),
+                })
+            };
+            let mut state = json!({"level": number});
+            listed(&mut state, "pages", level.pages() as usize, pages.map(page));
+            state
+        });
+        json!({"keys": self.keys, "height": self.height(), "levels": levels.collect::<Vec<_>>()})
     }
 
     pub(crate) fn leaf_density(&self) -> f64 {
