@@ -33,9 +33,14 @@ fn of_kind(kind: &str) -> Vec<Case> {
 }
 
 #[test]
-fn postgresql_trees_heaps_and_buffers_agree() {
-    for (kind, count, median_limit) in [("pg_btree", 35, 0.5), ("pg_heap", 12, 0.01), ("pg_buffer", 30, 0.5)]
-    {
+fn postgresql_trees_heaps_buffers_versions_and_logs_agree() {
+    for (kind, count, median_limit) in [
+        ("pg_btree", 35, 0.5),
+        ("pg_heap", 12, 0.01),
+        ("pg_buffer", 30, 0.5),
+        ("pg_bloat", 14, 0.1),
+        ("pg_wal", 8, 1.0),
+    ] {
         let cases = of_kind(kind);
         assert_eq!(cases.len(), count);
         let score = &check(&cases).by_kind[kind];

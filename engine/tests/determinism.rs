@@ -62,12 +62,12 @@ fn pinned_reports() {
         digest[..8].iter().map(|byte| format!("{byte:02x}")).collect::<String>()
     };
     let pinned = [
-        ("heap-btree", "ycsb-a", "5114f5106d1f82b5"),
-        ("heap-btree", "ycsb-e", "c88da986dfe56271"),
-        ("clustered-large-pool", "ycsb-f", "fde247dad11ec5cd"),
-        ("ingest-async-cloud", "inserts", "b0694b5861164906"),
-        ("lsm-leveled", "ycsb-a", "8a38f0edd62e81fe"),
-        ("full-scan-ssd", "full-scans", "fae25be394c734b0"),
+        ("heap-btree", "ycsb-a", "4dc6aad566a76e16"),
+        ("heap-btree", "ycsb-e", "28888ab253cfa319"),
+        ("clustered-large-pool", "ycsb-f", "0dbc2c3f5cac1d97"),
+        ("ingest-async-cloud", "inserts", "7bf2d617aa2525e6"),
+        ("lsm-leveled", "ycsb-a", "8b524adcbbca1ee6"),
+        ("full-scan-ssd", "full-scans", "bce6ee07632b111d"),
     ];
     let found: Vec<_> =
         pinned.iter().map(|(design, workload, _)| (*design, *workload, hash(design, workload))).collect();

@@ -6,9 +6,11 @@
 mod cache;
 mod cases;
 mod experiment;
+mod pg_bloat;
 mod pg_btree;
 mod pg_buffer;
 mod pg_heap;
+mod pg_wal;
 mod rules;
 mod score;
 
@@ -38,6 +40,8 @@ pub fn predict(case: &Case) -> Option<Prediction> {
         "pg_btree" => pg_btree::simulate(case, FIRST_SEED)?,
         // Chance moves the hit ratio of one run by as much as half the tolerance.
         "pg_buffer" => mean(&[1, 2, 3, 4].map(|seed| pg_buffer::simulate(case, seed)))?,
+        "pg_bloat" => pg_bloat::simulate(case, FIRST_SEED)?,
+        "pg_wal" => pg_wal::simulate(case, FIRST_SEED)?,
         "pg_heap" => pg_heap::simulate(case, FIRST_SEED)?,
         _ => return None,
     };

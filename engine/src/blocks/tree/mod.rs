@@ -10,11 +10,15 @@
 //! root visits. A split finds its middle key by selecting a bit.
 
 mod level;
+mod old_entries;
 mod shape;
+mod versions;
 
 use super::bits::Bits;
 pub(crate) use level::NONE;
 use level::{Bulk, Level, Node};
+pub(crate) use old_entries::Cleanup;
+use old_entries::OldEntries;
 pub(crate) use shape::TreeShape;
 
 /// More levels than any tree of 32-bit ranks can have.
@@ -49,6 +53,8 @@ pub(crate) struct Tree {
     directory: Directory,
     rightmost: u32,
     changes: Vec<Change>,
+    /// Entries of versions that are not the newest. Absent where rows are updated in place.
+    old: Option<Box<OldEntries>>,
 }
 
 /// From stretches of ranks to leaves. Empty while the leaves are found by arithmetic.
@@ -72,6 +78,7 @@ impl Tree {
             directory: Directory::default(),
             rightmost: 0,
             changes: Vec::new(),
+            old: None,
         };
         tree.make_directory();
         tree
@@ -136,6 +143,7 @@ impl Tree {
             directory: Directory::default(),
             rightmost: counts[0].0 - 1,
             changes: Vec::new(),
+            old: None,
         };
         if contiguous.is_none() {
             tree.make_directory();
@@ -182,6 +190,12 @@ impl Tree {
     pub(crate) fn next_leaf(&self, leaf: u32) -> Option<(u32, u32)> {
         let next = self.levels[0].get(leaf).next;
         (next != NONE).then(|| (next, self.levels[0].get(next).start))
+    }
+
+    /// The page to the right on a level.
+    pub(crate) fn next_page(&self, level: usize, page: u32) -> Option<u32> {
+        let next = self.levels[level].get(page).next;
+        (next != NONE).then_some(next)
     }
 
     /// Keys on a leaf.
@@ -235,7 +249,8 @@ impl Tree {
         let node = self.levels[0].get_mut(leaf);
         node.count += 1;
         let (count, rightmost) = (node.count, node.next == NONE);
-        if count > self.shape.leaf.capacity(rightmost) {
+        let old = if self.old.is_some() { self.old_items(leaf) } else { 0 };
+        if count + old > self.shape.leaf.capacity(rightmost) {
             self.split(0, leaf);
         }
     }
@@ -255,12 +270,19 @@ impl Tree {
             self.make_directory();
         }
         let node = self.levels[level].get(page);
-        let left_count = self.shape.page(level).split(node.count, node.next == NONE);
-        let right_start = if level == 0 {
-            // There are more keys than `left_count` from the start on, so the bit exists.
-            self.present.select(node.start, left_count).unwrap_or(node.start)
+        let old = if level == 0 && self.old.is_some() { self.old_items(page) } else { 0 };
+        let left_count = self.shape.page(level).split(node.count + old, node.next == NONE);
+        let (right_start, left_count) = if level > 0 {
+            (self.child_after(level, node.start, left_count), left_count)
+        } else if old > 0 {
+            match self.split_among_old(page, left_count) {
+                Some(place) => place,
+                // All entries have one key, which stays on one page here.
+                None => return,
+            }
         } else {
-            self.child_after(level, node.start, left_count)
+            // There are more keys than `left_count` from the start on, so the bit exists.
+            (self.present.select(node.start, left_count).unwrap_or(node.start), left_count)
         };
         if level == 0 && node.next == NONE {
             // What lies before the split stays with the left page, though it has no entry yet.
@@ -274,6 +296,9 @@ impl Tree {
         left.count = left_count;
         self.changes.push(Change::Split { level: level as u8, left: page, right });
         if level == 0 {
+            if let Some(old) = &mut self.old {
+                old.split(page, right, right_start);
+            }
             self.direct_to(right_start, right);
             if node.next == NONE {
                 self.rightmost = right;
@@ -364,6 +389,9 @@ impl Tree {
         node.next = gone.next;
         let parent = node.parent;
         if level == 0 {
+            if let Some(old) = &mut self.old {
+                old.join(left, right);
+            }
             self.direct_to(gone.start, left);
             if gone.next == NONE {
                 self.rightmost = left;
@@ -439,6 +467,7 @@ impl Tree {
         self.present.memory_bytes()
             + self.directory.leaves.capacity() as u64 * 4
             + self.levels.iter().map(Level::memory_bytes).sum::<u64>()
+            + self.old.as_ref().map_or(0, |old| old.memory_bytes())
     }
 }
 
