@@ -21,6 +21,7 @@ struct Shape {
     path: &'static str,
     build: &'static str,
     page_format: &'static str,
+    updates: &'static str,
     disk: Value,
 }
 
@@ -36,12 +37,27 @@ fn shape() -> impl Strategy<Value = Shape> {
         select(vec![4096u32, 8192, 16_384]),
         select(vec![0.5, 0.9, 1.0]),
         select(vec!["index", "covering", "scan", "direct", "all"]),
-        (select(vec!["bulk", "inserted"]), select(vec!["postgres", "innodb"])),
+        (
+            select(vec!["bulk", "inserted"]),
+            select(vec!["postgres", "innodb", "sqlite", "lmdb"]),
+            select(vec!["in_place", "new_version"]),
+        ),
         disk,
     )
-        .prop_map(|(pool, log, storage, page_size, fill_factor, path, (build, page_format), disk)| {
-            Shape { pool, log, storage, page_size, fill_factor, path, build, page_format, disk }
-        })
+        .prop_map(
+            |(pool, log, storage, page_size, fill_factor, path, (build, page_format, updates), disk)| Shape {
+                pool,
+                log,
+                storage,
+                page_size,
+                fill_factor,
+                path,
+                build,
+                page_format,
+                updates,
+                disk,
+            },
+        )
 }
 
 /// A pool of any size, with any of the things it may do in the background.
@@ -91,7 +107,11 @@ impl Shape {
             }
         };
         if self.path != "covering" {
-            pages_block("rows", self.storage, pages.clone());
+            let mut parameters = pages.clone();
+            if self.storage == "heap-storage" {
+                parameters["updates"] = json!(self.updates);
+            }
+            pages_block("rows", self.storage, parameters);
         }
         if ["index", "covering", "all"].contains(&self.path) {
             let mut parameters = pages;

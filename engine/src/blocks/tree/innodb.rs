@@ -178,7 +178,8 @@ impl TreeShape {
             let capacity = most(record_bytes, usable);
             // Bulk loading puts two records on a page whatever stays free.
             let bulk = most(record_bytes, usable.saturating_sub(bulk_reserve_bytes)).max(2);
-            let mut shape = PageShape::plain(capacity * record_bytes, record_bytes, record_bytes);
+            let mut shape =
+                PageShape::plain(rules.page_bytes, capacity * record_bytes, record_bytes, record_bytes);
             shape.bulk_items = bulk;
             (capacity >= least).then_some(shape)
         };
@@ -317,7 +318,8 @@ impl Tree {
     /// Splits a page that holds the new record already; `new` is what the page remembers of it.
     fn split_innodb(&mut self, level: usize, left: u32, point: &SplitPoint, new: u32) {
         let before = *self.histories.of(level, left);
-        let right = self.split_at(level, left, point.left);
+        let start = self.start_behind(level, left, point.left);
+        let right = self.split_at(level, left, start, point.left);
         let last = if point.moved > 0 { 0 } else { before.last };
         let stayed = History { garbage: before.garbage + point.moved, last };
         let (on_left, on_right) =
