@@ -80,7 +80,39 @@ fn designs() -> Vec<Value> {
         ],
         &["client.out -> seq", "seq.table -> rows", "rows.pages -> disk"],
     );
+    // Changed pages are written at commit.
+    let committed = |kind: &str, tree: Value, pool: Value| {
+        canvas(
+            &[
+                ("client", "client", none()),
+                ("tree", kind, tree),
+                ("pool", "buffer-pool", pool),
+                ("disk", "disk", none()),
+            ],
+            &["client.out -> tree", "tree.pages -> pool", "pool.device -> disk"],
+        )
+    };
+    let sqlite = |parameters: Value| {
+        let mut tree = json!({"page_format": "sqlite", "build": "inserted"});
+        tree.as_object_mut().unwrap().extend(parameters.as_object().unwrap().clone());
+        tree
+    };
+    let in_place = json!({"capacity_pages": 20, "write_back": "commit", "policy": "clean-first-lru"});
+    let journal =
+        json!({"capacity_pages": 20, "write_back": "commit", "journal": "wal", "checkpoint_frames": 30});
+    let copied = json!({"page_format": "lmdb", "page_size": 4096, "copy_on_write": true});
     vec![
+        committed("clustered-storage", sqlite(json!({"page_size": 1024})), in_place.clone()),
+        committed(
+            "clustered-storage",
+            sqlite(json!({"page_size": 512, "without_rowid": true})),
+            journal.clone(),
+        ),
+        committed("clustered-storage", copied.clone(), in_place.clone()),
+        committed("btree-index", sqlite(json!({"page_size": 512})), journal),
+        committed("btree-index", copied, in_place),
+        clustered(20, sqlite(json!({"page_size": 512}))),
+        clustered(20, json!({"page_format": "lmdb"})),
         heap_btree(20, none()),
         heap_btree(1, none()),
         clustered(20, none()),
@@ -266,6 +298,17 @@ fn sequential_pages_spare_a_hard_disk_its_seeks() {
     };
     // 50 rows in key order lie on 3 pages of an ascending heap, and on 50 of a hashed one.
     assert!(latency("hashed") > 8.0 * latency("ascending"));
+}
+
+#[test]
+fn a_heap_grown_by_inserts_has_the_pages_of_a_loaded_one() {
+    let design = heap_btree(200, json!({}));
+    let mut config = config(20_000, 4, 0);
+    config["record_bytes"] = json!(120);
+    let report = run(&design, &workload(&[(INSERT, 1.0, Value::Null)], config));
+    // 148 bytes a row with its line pointer: 55 on a page.
+    assert_eq!(block(&report, "heap").gauges["pages"], 20_000u64.div_ceil(55));
+    assert_eq!(counter(&report, "heap", "pages_allocated"), 20_000u64.div_ceil(55));
 }
 
 #[test]

@@ -7,6 +7,10 @@ mod cache;
 mod cases;
 mod document;
 mod experiment;
+mod lsm;
+mod lsm_leveldb;
+mod lsm_read;
+mod lsm_write;
 mod pg_btree;
 mod pg_buffer;
 mod pg_heap;
@@ -39,6 +43,9 @@ pub struct Prediction {
 pub fn predict(case: &Case) -> Option<Prediction> {
     let quantities = match case.kind.as_str() {
         "cache" => cache::simulate(case, FIRST_SEED)?,
+        "lsm_leveldb" => lsm_leveldb::simulate(case, FIRST_SEED)?,
+        "lsm_read" => lsm_read::simulate(case, FIRST_SEED)?,
+        "lsm_write" => lsm_write::simulate(case, FIRST_SEED)?,
         "pg_btree" => pg_btree::simulate(case, FIRST_SEED)?,
         // Chance moves the hit ratio of one run by as much as half the tolerance.
         "pg_buffer" => mean(&[1, 2, 3, 4].map(|seed| pg_buffer::simulate(case, seed)))?,

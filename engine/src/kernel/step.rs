@@ -127,6 +127,10 @@ pub(crate) enum Step {
     Sync {
         pool: u16,
     },
+    /// Tells the file of a copy-on-write tree where its new root is.
+    WriteMeta {
+        pool: u16,
+    },
     Commit,
     End,
 }
@@ -175,6 +179,7 @@ impl Kernel<'_> {
             Step::Force { pool } => self.force(client, pool),
             Step::Checkpoint { pool } => self.checkpoint(client, pool),
             Step::Sync { pool } => self.sync(client, pool),
+            Step::WriteMeta { pool } => self.write_meta(client, pool),
             Step::Commit => self.commit(client),
             Step::End => self.end_operation(client),
         }

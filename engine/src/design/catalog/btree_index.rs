@@ -29,6 +29,14 @@ pub(super) const BTREE_INDEX: BlockType = BlockType {
                               evenly; lmdb: halves, and almost full pages where keys are appended.",
         },
         Parameter {
+            name: "copy_on_write",
+            kind: ParameterKind::Boolean,
+            unit: None,
+            default: ParameterDefault::Boolean(false),
+            description: "Whether a transaction writes each changed page, and all pages above it, to a new place, and frees the old \
+                              one for later transactions (LMDB). Needs a buffer pool that writes back at commit.",
+        },
+        Parameter {
             name: "fill_factor",
             kind: ParameterKind::Number { min: 0.5, max: 1.0 },
             unit: Some("ratio"),
@@ -74,6 +82,6 @@ pub(super) const BTREE_INDEX: BlockType = BlockType {
             "A search visits one page a level: height = 1 + ⌈log_fanout(leaves)⌉.",
         ],
         not_modelled: &["Page latches and concurrent splits.", "Prefix truncation of separators."],
-        measured_by: &["pg_btree", "pg_buffer"],
+        measured_by: &["pg_btree", "pg_buffer", "sqlite_shape", "innodb"],
     },
 };

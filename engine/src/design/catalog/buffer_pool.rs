@@ -100,6 +100,6 @@ pub(super) const BUFFER_POOL: BlockType = BlockType {
             "Latch contention on the pool's hash table and lists.",
             "Double caching in the operating system.",
         ],
-        measured_by: &["cache", "pg_buffer"],
+        measured_by: &["cache", "pg_buffer", "sqlite_cache", "innodb_pool"],
     },
 };
