@@ -34,6 +34,7 @@ pub(crate) fn compile(canvas: &Canvas, found: &mut Vec<Diagnostic>) -> Option<Pl
     check_tables(&blocks, found);
     check_searched_indexes(&blocks, found);
     check_page_sizes(&blocks, found);
+    check_copy_on_write(&blocks, found);
 
     let client_out = blocks.iter().find_map(|block| match &block.spec {
         Spec::Client { out } => Some(out.clone()),
@@ -135,6 +136,7 @@ impl Reader<'_> {
                 "lmdb" => PageFormat::Lmdb,
                 _ => PageFormat::Postgres,
             },
+            copy_on_write: self.boolean("copy_on_write")?,
             without_rowid: self.boolean("without_rowid").unwrap_or(false),
             fill_factor: self.number("fill_factor")?,
             bulk_build: self.text("build")? == "bulk",
@@ -409,6 +411,23 @@ fn check_searched_indexes(blocks: &[PlanBlock], found: &mut Vec<Diagnostic>) {
             );
             let path = ["blocks", &index.to_string()];
             found.push(Diagnostic::error(Code::PortMismatch, &path, message).at_block(&block.id));
+        }
+    }
+}
+
+fn check_copy_on_write(blocks: &[PlanBlock], found: &mut Vec<Diagnostic>) {
+    for (index, block) in blocks.iter().enumerate() {
+        let (Spec::BtreeIndex(tree) | Spec::Clustered(tree)) = &block.spec else { continue };
+        let committed =
+            matches!(&blocks[tree.pages].spec, Spec::BufferPool(pool) if pool.at_commit.is_some());
+        if tree.copy_on_write && !committed {
+            let message = format!(
+                "\"{}\" copies pages on write, and \"{}\" does not write them when a transaction commits: use a buffer pool with \
+                 \"write_back\": \"commit\"",
+                block.id, blocks[tree.pages].id
+            );
+            let path = ["blocks", &index.to_string(), "parameters", "copy_on_write"];
+            found.push(Diagnostic::error(Code::CopyOnWriteWithoutCommit, &path, message).at_block(&block.id));
         }
     }
 }

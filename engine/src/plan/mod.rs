@@ -62,6 +62,7 @@ pub(crate) struct TreeSpec {
     pub(crate) page_size_bytes: u32,
     pub(crate) page_format: PageFormat,
     pub(crate) without_rowid: bool,
+    pub(crate) copy_on_write: bool,
     pub(crate) fill_factor: f64,
     pub(crate) bulk_build: bool,
     pub(crate) rightmost_split: bool,
