@@ -66,7 +66,7 @@ fn pinned_reports() {
         ("heap-btree", "ycsb-e", "515b2bc2a0b764c0"),
         ("clustered-large-pool", "ycsb-f", "e802fdc79ae4fb41"),
         ("ingest-async-cloud", "inserts", "5bd526093776377e"),
-        ("lsm-leveled", "ycsb-a", "8c6d984bd10918dd"),
+        ("lsm-leveled", "ycsb-a", "3740a7a722fb8369"),
         ("full-scan-ssd", "full-scans", "ae3651808c14b2f8"),
     ];
     let found: Vec<_> =

@@ -12,6 +12,10 @@ pub(crate) struct SstFile {
     pub(crate) ranks: Vec<u32>,
     /// Those of them that are tombstones, ascending.
     pub(crate) deleted: Vec<u32>,
+    /// By rank the file its value lies in, `blob::NONE` for tombstones; empty where values are inline.
+    pub(crate) blobs: Vec<u32>,
+    /// Written by a flush, and nothing since.
+    pub(crate) flushed: bool,
     pub(crate) bytes: u64,
     pub(crate) layout: Layout,
     /// False-positive probability of its filter; 1 without one.
