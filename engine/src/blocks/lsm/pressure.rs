@@ -47,9 +47,9 @@ fn pending_bytes(spec: &LsmSpec, levels: &Levels) -> f64 {
         moving = size(0);
         pending = moving + size(base_level);
     }
-    for level in base_level..last {
+    for (level, target) in targets.iter().enumerate().take(last).skip(base_level) {
         let here = size(level) + moving;
-        moving = (here - targets[level]).max(0.0);
+        moving = (here - target).max(0.0);
         if moving > 0.0 {
             pending += moving * (size(level + 1) / here + 1.0);
         }
