@@ -109,6 +109,8 @@ pub(crate) struct Disk {
     free_slots: Vec<u16>,
     /// When all bytes asked for so far could have been moved.
     transferred_ns: u64,
+    /// Bytes of the latest request and the time to move them: most requests are as large as the one before.
+    latest_transfer: (u64, u64),
     /// Where the previous request ended: (space, page after it).
     position: (u16, u32),
     /// Up to when busy time is counted.
@@ -138,6 +140,7 @@ impl Disk {
             // Taken from the back: slot 0 first.
             free_slots: (0..spec.slots as u16).rev().collect(),
             transferred_ns: 0,
+            latest_transfer: (0, 0),
             position: (u16::MAX, 0),
             integrated_ns: 0,
             stream,
@@ -167,7 +170,11 @@ impl Disk {
 
     fn start(&mut self, now_ns: u64, slot: u16, mut request: Request, calendar: &mut Calendar) {
         request.started_ns = now_ns;
-        let transfer_ns = (request.bytes as f64 * 1e3 / self.spec.bandwidth_mb_s) as u64;
+        if request.bytes != self.latest_transfer.0 {
+            let ns = (request.bytes as f64 * 1e3 / self.spec.bandwidth_mb_s) as u64;
+            self.latest_transfer = (request.bytes, ns);
+        }
+        let transfer_ns = self.latest_transfer.1;
         let service_ns = self.service_ns(&request) + transfer_ns;
         let service_ns = if self.spec.exponential {
             (self.stream.at(self.served).exponential() * service_ns as f64) as u64

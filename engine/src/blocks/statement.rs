@@ -38,9 +38,12 @@ impl Kernel<'_> {
                     return self.search(client, tree, rank, false);
                 }
                 if statement.access == Access::Point {
-                    self.push(client, Step::Row { statement: number, rank });
                     let write = !reads && !fetch && self.trees[usize::from(tree)].tree.contains(rank);
-                    return self.search(client, tree, rank, write);
+                    let Some(level) = self.descend(client, tree, rank, write) else {
+                        return self.row(client, number, rank);
+                    };
+                    self.push(client, Step::Row { statement: number, rank });
+                    return self.walk_from(client, tree, level, write);
                 }
                 let leaf = self.trees[usize::from(tree)].tree.leaf_of(rank);
                 self.push(client, Step::Range { statement: number, rank, remaining: rows, leaf });

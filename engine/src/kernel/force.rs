@@ -65,6 +65,11 @@ impl Kernel<'_> {
         let mut pages = std::mem::take(&mut self.forced);
         pages.clear();
         writes.checkpoint(&mut pages);
+        if pages.is_empty() {
+            // Another client's checkpoint came first.
+            self.forced = pages;
+            return Flow::Next;
+        }
         if writes.spec.sync {
             self.push(client, Step::Sync { pool });
         }

@@ -184,7 +184,7 @@ impl Pool {
     }
 
     /// Uses a page if it is here: the whole of a hit.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn hit(&mut self, space: u16, page: u32, write: bool, now_ns: u64) -> bool {
         let entry = match self.tables[usize::from(space)].get(page as usize) {
             Some(entry) if *entry != 0 => *entry - 1,
@@ -299,6 +299,12 @@ impl Pool {
         }
         self.next_waiter[client as usize] = self.first_waiter[frame as usize];
         self.first_waiter[frame as usize] = client;
+    }
+
+    /// Whether someone waits for the page in a frame, or for any frame.
+    #[inline]
+    pub(crate) fn has_waiters(&self, frame: u32) -> bool {
+        self.first_waiter[frame as usize] != NONE || !self.frame_waiters.is_empty()
     }
 
     /// The clients that waited for the page in a frame, first come first.

@@ -230,7 +230,7 @@ impl Tree {
         let mut page = self.leaf_of(rank);
         for (level, nodes) in self.levels.iter().enumerate() {
             path.pages[level] = page;
-            page = nodes.get(page).parent;
+            page = nodes.parent(page);
         }
         path.height = self.levels.len() as u8;
     }

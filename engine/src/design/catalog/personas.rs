@@ -220,9 +220,19 @@ const PERSONAS: &[Persona] = &[
         description: "Copy-on-write B+tree in pages of 4 KiB, read through the operating system's page cache; no log. Values are the \
                       library's defaults (0.9.24).",
         template_slug: "lmdb",
-        presets: &[Preset {
-            kind: "clustered-storage",
-            parameters: &[("page_size", Integer(4096)), ("page_format", Text("lmdb"))],
-        }],
+        presets: &[
+            Preset {
+                kind: "clustered-storage",
+                parameters: &[("page_size", Integer(4096)), ("page_format", Text("lmdb"))],
+            },
+            Preset {
+                kind: "buffer-pool",
+                parameters: &[
+                    ("policy", Text("lru")),
+                    ("write_back", Text("commit")),
+                    ("sync_at_commit", Boolean(true)),
+                ],
+            },
+        ],
     },
 ];
