@@ -205,6 +205,22 @@ fn a_job_moves_as_many_bytes_as_the_levels_gain_and_lose() {
     assert!(jobs > 30, "{jobs}");
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn a_key_is_found_wherever_it_lies(
+        ranks in proptest::collection::btree_set(prop_oneof![0u32..3_000, 0u32..2_000_000, Just(u32::MAX)], 1..1_000),
+        asked in proptest::collection::vec(prop_oneof![0u32..3_100, 0u32..2_000_000, Just(u32::MAX)], 1..100),
+    ) {
+        let ranks: Vec<u32> = ranks.into_iter().collect();
+        let file = SstFile { ranks, ..file(0..1, 1) };
+        for rank in asked.into_iter().chain(file.ranks.iter().copied().take(50)) {
+            prop_assert_eq!(file.position(rank), file.ranks.partition_point(|other| *other < rank));
+        }
+    }
+}
+
 #[test]
 fn filters_err_as_often_as_their_formula_says() {
     for (bits, probability) in [(5.0, 0.0918), (10.0, 0.0082)] {
