@@ -124,6 +124,78 @@ impl Shape {
     }
 }
 
+/// An LSM tree with any parameters, small enough that all of it happens: alone, behind an index scan, or beside a heap.
+fn lsm_canvas() -> impl Strategy<Value = Value> {
+    let compactions = select(vec!["leveled", "universal", "lazy-leveled", "leveldb"]);
+    let sizes = (
+        select(vec![65_536u32, 200_000]),
+        select(vec![65_536u32, 300_000]),
+        select(vec![65_536u32, 1 << 20]),
+    );
+    let shape = (select(vec![2.0, 3.5, 10.0]), 3u32..8, any::<bool>(), 2u32..5);
+    let level0 = (1u32..6, 1u32..9, 2u32..12, select(vec![0.1, 16.0]));
+    let tiers = (select(vec![0u32, 1, 100]), select(vec![1u32, 25, 200]));
+    let pending = (select(vec![0.001, 64.0]), select(vec![0.001, 256.0]));
+    let values = (prop::option::of(select(vec![0u32, 50, 1000])), select(vec![0.0, 0.25, 1.0]));
+    let filters = (select(vec!["none", "uniform", "monkey"]), select(vec![1.0, 10.0, 32.0]));
+    let load = (
+        select(vec!["concurrent", "settled"]),
+        select(vec!["inserted", "empty"]),
+        prop::option::of(0u32..3000),
+    );
+    let wiring =
+        (prop::option::of(select(vec![8u32, 200])), any::<bool>(), select(vec!["alone", "scan", "heap"]));
+    ((compactions, sizes, shape, level0), (tiers, pending, values), (filters, load, wiring)).prop_map(
+        |(
+            (compaction, (write_buffer, target_file, level_base), (ratio, levels, dynamic, memtables), level0),
+            ((run_ratio, amplification), (soft, hard), (min_blob, cutoff)),
+            ((bloom, bits), (background, build, load_puts), (pool_pages, log, wiring)),
+        )| {
+            let mut tree = json!({
+                "page_size": 8192, "compaction": compaction, "write_buffer_bytes": write_buffer,
+                "target_file_bytes": target_file, "level_base_bytes": level_base, "size_ratio": ratio, "levels": levels,
+                "dynamic_level_bytes": dynamic, "max_memtables": memtables, "level0_trigger_files": level0.0,
+                "slowdown_files": level0.1, "stop_files": level0.2, "delayed_write_mb_s": level0.3,
+                "universal_size_ratio_percent": run_ratio, "max_size_amplification_percent": amplification,
+                "soft_pending_gib": soft, "hard_pending_gib": hard, "blob_gc_age_cutoff": cutoff, "bloom": bloom,
+                "bloom_bits": bits, "background": background, "build": build,
+            });
+            for (name, value) in [("min_blob_bytes", min_blob), ("load_puts", load_puts)] {
+                if let Some(value) = value {
+                    tree[name] = json!(value);
+                }
+            }
+            let mut blocks =
+                vec![("client", "client", json!({})), ("tree", "lsm-tree", tree), ("disk", "disk", json!({}))];
+            let mut wires = Vec::new();
+            let below = match pool_pages {
+                Some(capacity) => {
+                    blocks.push(("pool", "buffer-pool", json!({"capacity_pages": capacity})));
+                    wires.push("pool.device -> disk");
+                    ["tree.pages -> pool", "rows.pages -> pool"]
+                }
+                None => ["tree.pages -> disk", "rows.pages -> disk"],
+            };
+            wires.push(below[0]);
+            if log {
+                blocks.push(("wal", "wal", json!({})));
+                wires.extend(["tree.log -> wal", "wal.device -> disk"]);
+            }
+            if wiring == "alone" {
+                wires.push("client.out -> tree");
+            } else {
+                blocks.push(("lookup", "index-scan", json!({})));
+                wires.extend(["client.out -> lookup", "lookup.index -> tree"]);
+            }
+            if wiring == "heap" {
+                blocks.push(("rows", "heap-storage", json!({})));
+                wires.extend(["lookup.table -> rows", below[1]]);
+            }
+            canvas(&blocks, &wires)
+        },
+    )
+}
+
 fn operation() -> impl Strategy<Value = Value> {
     let statement = select(vec![
         ("SELECT", "SELECT * FROM main WHERE id = ?"),
@@ -189,13 +261,13 @@ proptest! {
 
     #[test]
     fn whatever_is_valid_runs_to_its_end(
-        shape in shape(),
+        canvas in prop_oneof![2 => shape().prop_map(|shape| shape.canvas()), 1 => lsm_canvas()],
         operations in prop::collection::vec(operation(), 1..4),
         config in config(),
         trace in select(vec![TraceLevel::None, TraceLevel::Sampled, TraceLevel::Full]),
         seed in 0u64..5,
     ) {
-        let plan = design::check(&shape.canvas()).plan.expect("every shape is a valid design");
+        let plan = design::check(&canvas).plan.expect("every shape is a valid design");
         let document = json!({"operations": operations, "config": config});
         // What a workload may not ask for is a diagnostic; that it is one is all there is to check.
         let Ok(workload) = workload::parse(&document) else { return Ok(()) };

@@ -161,14 +161,21 @@ impl Reader<'_> {
     }
 
     fn lsm(&self) -> Option<LsmSpec> {
-        let trigger = self.integer("level0_trigger_files")?;
-        // One more file than the trigger always gives a compaction something to do, so writers cannot wait for ever.
-        let slowdown = self.integer("slowdown_files")?.max(trigger);
+        let size_ratio = self.number("size_ratio")?;
         let compaction = match self.text("compaction")?.as_str() {
             "universal" => CompactionKind::Universal,
+            "lazy-leveled" => CompactionKind::LazyLeveled,
             "leveldb" => CompactionKind::LevelDb,
             _ => CompactionKind::Leveled,
         };
+        let trigger = match compaction {
+            // A tier is merged when it is complete.
+            CompactionKind::LazyLeveled => libm::ceil(size_ratio) as u32,
+            _ => self.integer("level0_trigger_files")?,
+        };
+        // One more file than the trigger always gives a compaction something to do, so writers cannot wait for ever.
+        let slowdown = self.integer("slowdown_files")?.max(trigger);
+        let gib = |name: &str| Some(self.number(name)? * f64::from(1 << 30));
         Some(LsmSpec {
             // Empty until `inherit_tables` has seen the whole plan.
             table: self.text("table").unwrap_or_default(),
@@ -178,13 +185,17 @@ impl Reader<'_> {
             max_memtables: self.integer("max_memtables")?,
             target_file_bytes: u64::from(self.integer("target_file_bytes")?),
             level_base_bytes: u64::from(self.integer("level_base_bytes")?),
-            size_ratio: self.number("size_ratio")?,
+            size_ratio,
             levels: self.integer("levels")?,
             dynamic_level_bytes: self.boolean("dynamic_level_bytes")?,
             level0_trigger_files: trigger,
             slowdown_files: slowdown,
             stop_files: self.integer("stop_files")?.max(slowdown).max(trigger + 1),
             delayed_write_mb_s: self.number("delayed_write_mb_s")?,
+            soft_pending_bytes: gib("soft_pending_gib")?,
+            hard_pending_bytes: gib("hard_pending_gib")?,
+            min_blob_bytes: self.integer("min_blob_bytes"),
+            blob_gc_age_cutoff: self.number("blob_gc_age_cutoff")?,
             universal_size_ratio_percent: self.integer("universal_size_ratio_percent")?,
             max_size_amplification_percent: self.integer("max_size_amplification_percent")?,
             bloom: match self.text("bloom")?.as_str() {

@@ -123,6 +123,7 @@ impl Plan {
                         CompactionKind::Leveled if lsm.dynamic_level_bytes => "leveled (dynamic level bytes)",
                         CompactionKind::Leveled => "leveled",
                         CompactionKind::Universal => "universal",
+                        CompactionKind::LazyLeveled => "lazy-leveled",
                         CompactionKind::LevelDb => "LevelDB's",
                     },
                     match lsm.build {
