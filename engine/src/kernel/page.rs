@@ -5,6 +5,7 @@ use serde_json::json;
 use super::cause::{DEVICE_QUEUE, DEVICE_READ, DEVICE_WRITE, FRAME_WAIT, PAGE_IN_FLIGHT, WRITE_BACK};
 use super::step::{Flow, Step};
 use super::{Kernel, Source};
+use crate::blocks::buffer::at_commit::SpacePage;
 use crate::blocks::buffer::{HITS, Lookup, MISSES, NEW_PAGES};
 use crate::blocks::disk::{IoKind, Purpose, Request};
 use crate::blocks::wal::{Action, BYTES_APPENDED};
@@ -87,9 +88,9 @@ impl Kernel<'_> {
         self.pools[usize::from(pool)].counters.add(MISSES, 1);
         self.spaces[usize::from(space)].misses += 1;
         match taken {
-            (frame, Some((old_space, old_page))) => {
+            (frame, Some(evicted)) => {
                 self.push(client, Step::Load { pool, frame, space, page });
-                self.write_back(client, pool, old_space, old_page);
+                self.write_back(client, pool, evicted);
             }
             (frame, None) => {
                 let purpose = Purpose::Load { client, pool, frame };
@@ -158,19 +159,19 @@ impl Kernel<'_> {
         self.pools[usize::from(pool)].counters.add(NEW_PAGES, 1);
         // Nobody can ask for the page before it exists, so it need not stay pinned while the evicted one is written.
         self.arrived(pool, frame);
-        let Some((old_space, old_page)) = write_back else {
+        let Some(evicted) = write_back else {
             self.cpu_ns += self.costs.page_visit_ns;
             return Flow::Next;
         };
-        self.write_back(client, pool, old_space, old_page);
+        self.write_back(client, pool, evicted);
         Flow::Wait
     }
 
     /// Writes an evicted page, once the log has reached its last change. The client waits for both.
-    pub(super) fn write_back(&mut self, client: u32, pool: u16, space: u16, page: u32) {
+    pub(super) fn write_back(&mut self, client: u32, pool: u16, (space, page): SpacePage) {
         self.clients[client as usize].waiting_since_ns = self.now_ns;
         let Some(log) = self.lagging_log(usize::from(pool)) else {
-            return self.submit_spill(client, pool, space, page);
+            return self.submit_write_back(client, pool, (space, page));
         };
         self.push(client, Step::WriteBack { pool, space, page });
         let action = self.wals[log].force(Some(client));
@@ -315,7 +316,7 @@ impl Kernel<'_> {
                 }
                 self.ready.push_back(client);
             }
-            Purpose::Force { client, pool } => self.forced_write_done(client, pool),
+            Purpose::Force { client, pool } => self.forced_request_done(client, pool),
             Purpose::Background { pool, leaves } => self.written_in_background(usize::from(pool), leaves),
             Purpose::Flush { wal } => self.log_flushed(usize::from(wal), &request),
             Purpose::Lsm { lsm, flush } => self.lsm_chunk_done(usize::from(lsm), flush),

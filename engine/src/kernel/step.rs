@@ -57,6 +57,8 @@ pub(crate) enum Step {
     Checkpoint { pool: u16 },
     /// Makes durable what was written at a commit.
     Sync { pool: u16 },
+    /// Tells the file of a copy-on-write tree where its new root is.
+    WriteMeta { pool: u16 },
 }
 
 /// How a client goes on after a step.
@@ -78,7 +80,7 @@ impl Kernel<'_> {
             Step::Page { space, page, write } => self.page(client, space, page, write),
             Step::Load { pool, frame, space, page } => self.load_page(client, pool, frame, space, page),
             Step::WriteBack { pool, space, page } => {
-                self.write_back(client, pool, space, page);
+                self.write_back(client, pool, (space, page));
                 Flow::Wait
             }
             Step::FrameCheck { pool } => self.frame_check(pool),
@@ -113,6 +115,7 @@ impl Kernel<'_> {
             Step::Force { pool } => self.force(client, pool),
             Step::Checkpoint { pool } => self.checkpoint(client, pool),
             Step::Sync { pool } => self.sync(client, pool),
+            Step::WriteMeta { pool } => self.write_meta(client, pool),
         }
     }
 

@@ -9,6 +9,7 @@
 //! A lookup goes through the directory to the leaf and from there up the parents, which gives the same pages a search from the
 //! root visits. A split finds its middle key by selecting a bit.
 
+pub(crate) mod free_list;
 mod innodb;
 mod level;
 mod lmdb;
@@ -170,8 +171,10 @@ impl Tree {
         tree
     }
 
+    #[inline]
     pub(crate) fn contains(&self, rank: u32) -> bool {
-        self.present.get(rank)
+        // A tree without a gap need not look, which spares a memory access where there are many keys.
+        self.keys == u64::from(self.present.len()) || self.present.get(rank)
     }
 
     /// The first present rank at or after `rank`.
@@ -262,6 +265,11 @@ impl Tree {
             return self.rightmost;
         }
         let mut leaf = self.directory.leaves[stretch as usize];
+        let whole =
+            stretch + 1 < self.directory.filled && self.directory.leaves[stretch as usize + 1] == leaf;
+        if whole {
+            return leaf;
+        }
         loop {
             let next = leaves.get(leaf).next;
             if next == NONE || leaves.get(next).start > rank {
@@ -538,7 +546,9 @@ impl Tree {
 
     fn make_directory(&mut self) {
         let universe = self.present.len();
-        let shift = self.shape.leaf.bulk_items.max(2).ilog2();
+        // Fine enough that most stretches lie in one leaf, where leaves are large enough for that to cost little.
+        let entries = self.shape.leaf.bulk_items.max(2);
+        let shift = if entries < 64 { entries.ilog2() } else { entries.ilog2() - 2 };
         let mut leaves = vec![0; (universe >> shift) as usize + 1];
         let mut leaf = 0;
         let mut filled = 0;
