@@ -36,6 +36,7 @@ pub(crate) fn compile(canvas: &Canvas, found: &mut Vec<Diagnostic>) -> Option<Pl
     mark_reachable(canvas, &mut blocks);
     check_tables(&blocks, found);
     check_searched_indexes(&blocks, found);
+    check_versioned_indexes(&blocks, found);
     check_page_sizes(&blocks, found);
     check_pools(&blocks, found);
     check_copy_on_write(&blocks, found);
@@ -523,6 +524,26 @@ fn check_copy_on_write(blocks: &[PlanBlock], found: &mut Vec<Diagnostic>) {
             );
             let path = ["blocks", &index.to_string(), "parameters", "copy_on_write"];
             found.push(Diagnostic::error(Code::CopyOnWriteWithoutCommit, &path, message).at_block(&block.id));
+        }
+    }
+}
+
+/// What becomes of entries of old versions is known of PostgreSQL's pages alone.
+fn check_versioned_indexes(blocks: &[PlanBlock], found: &mut Vec<Diagnostic>) {
+    let versioned = |table: &str| {
+        blocks
+            .iter()
+            .any(|block| matches!(&block.spec, Spec::Heap(heap) if heap.versions && heap.table == table))
+    };
+    for (index, block) in blocks.iter().enumerate() {
+        let Spec::BtreeIndex(tree) = &block.spec else { continue };
+        if tree.page_format != PageFormat::Postgres && versioned(&tree.table) {
+            let message = format!(
+                "index \"{}\" is on a heap whose updates make new versions: it needs page_format \"postgres\"",
+                block.id
+            );
+            let path = ["blocks", &index.to_string(), "parameters", "page_format"];
+            found.push(Diagnostic::error(Code::ParameterOutOfRange, &path, message).at_block(&block.id));
         }
     }
 }

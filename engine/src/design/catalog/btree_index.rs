@@ -111,8 +111,13 @@ pub(super) const BTREE_INDEX: BlockType = BlockType {
             "InnoDB's secondary indexes: entries of key and primary key, splits in the middle or at the point of a run of inserts, garbage until a page is reorganised, merges under half a page (btr0btr.cc, btr0cur.cc, MariaDB 10.11).",
             "Splits where both halves get most alike; the rightmost page splits at the fill factor, so ascending keys pack well.",
             "A search visits one page a level: height = 1 + ⌈log_fanout(leaves)⌉.",
+            "Entries of old versions, and the simple deletion, bottom-up deletion and deduplication that make room for new ones before a leaf splits (nbtinsert.c, nbtdedup.c).",
         ],
-        not_modelled: &["Page latches and concurrent splits.", "Prefix truncation of separators."],
-        measured_by: &["pg_btree", "pg_buffer", "sqlite_shape", "innodb"],
+        not_modelled: &[
+            "Page latches and concurrent splits.",
+            "Prefix truncation of separators.",
+            "Columns with equal values in many rows, and posting lists of different rows: a column index has an entry of full size for each row.",
+        ],
+        measured_by: &["pg_btree", "pg_buffer", "pg_bloat", "pg_wal", "sqlite_shape", "innodb"],
     },
 };

@@ -71,8 +71,8 @@ const PERSONAS: &[Persona] = &[
                 parameters: &[
                     ("page_size", Integer(8192)),
                     ("fill_factor", Number(1.0)),
-                    ("updates", Text("new_version")),
                     ("hint_bits", Boolean(true)),
+                    ("updates", Text("new_version")),
                     ("page_requests_per_update", Integer(3)),
                 ],
             },
