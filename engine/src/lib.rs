@@ -22,6 +22,7 @@ pub use design::{Canvas, Checked, Code, Diagnostic, Severity, catalog};
 pub use error::SimulateError;
 pub use kernel::budget::{Control, Options, StopCause, TraceLevel};
 pub use kernel::simulate;
+pub use kernel::snapshot::{BlockState, Snapshot, state_after};
 pub use plan::Plan;
 pub use report::Report;
 pub use workload::Workload;

@@ -43,6 +43,15 @@ impl Bits {
         self.words[(position >> 6) as usize] &= !(1 << (position & 63));
     }
 
+    /// Sets or clears; tells what was there.
+    #[inline]
+    pub(crate) fn replace(&mut self, position: u32, value: bool) -> bool {
+        let word = &mut self.words[(position >> 6) as usize];
+        let was = *word >> (position & 63) & 1 == 1;
+        *word = *word & !(1 << (position & 63)) | u64::from(value) << (position & 63);
+        was
+    }
+
     /// The first set position at or after `from`.
     #[inline]
     pub(crate) fn next(&self, from: u32) -> Option<u32> {

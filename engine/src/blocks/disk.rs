@@ -9,8 +9,11 @@
 
 use std::collections::VecDeque;
 
+use serde_json::{Value, json};
+
 use super::counters::Counters;
 use crate::kernel::calendar::{Calendar, Event};
+use crate::kernel::snapshot::listed;
 use crate::plan::{BlockIndex, DiskSpec};
 use crate::prng::Stream;
 
@@ -73,14 +76,15 @@ pub(crate) enum Purpose {
 }
 
 impl Purpose {
-    /// The client that asked, where one did.
+    /// The client that pays for the request itself, where one does.
     pub(crate) fn client(self) -> Option<u32> {
         match self {
             Purpose::Direct { client }
             | Purpose::Load { client, .. }
             | Purpose::LoadRun { client, .. }
-            | Purpose::WriteBack { client, .. }
-            | Purpose::Force { client, .. } => Some(client),
+            | Purpose::WriteBack { client, .. } => Some(client),
+            // Paid by the page, not by the request.
+            Purpose::Force { .. } => None,
             Purpose::Flush { .. } | Purpose::Lsm { .. } => None,
         }
     }
@@ -109,6 +113,8 @@ pub(crate) struct Disk {
     free_slots: Vec<u16>,
     /// When all bytes asked for so far could have been moved.
     transferred_ns: u64,
+    /// Bytes of the latest request and the time to move them: most requests are as large as the one before.
+    latest_transfer: (u64, u64),
     /// Where the previous request ended: (space, page after it).
     position: (u16, u32),
     /// Up to when busy time is counted.
@@ -138,6 +144,7 @@ impl Disk {
             // Taken from the back: slot 0 first.
             free_slots: (0..spec.slots as u16).rev().collect(),
             transferred_ns: 0,
+            latest_transfer: (0, 0),
             position: (u16::MAX, 0),
             integrated_ns: 0,
             stream,
@@ -167,7 +174,11 @@ impl Disk {
 
     fn start(&mut self, now_ns: u64, slot: u16, mut request: Request, calendar: &mut Calendar) {
         request.started_ns = now_ns;
-        let transfer_ns = (request.bytes as f64 * 1e3 / self.spec.bandwidth_mb_s) as u64;
+        if request.bytes != self.latest_transfer.0 {
+            let ns = (request.bytes as f64 * 1e3 / self.spec.bandwidth_mb_s) as u64;
+            self.latest_transfer = (request.bytes, ns);
+        }
+        let transfer_ns = self.latest_transfer.1;
         let service_ns = self.service_ns(&request) + transfer_ns;
         let service_ns = if self.spec.exponential {
             (self.stream.at(self.served).exponential() * service_ns as f64) as u64
@@ -224,6 +235,27 @@ impl Disk {
         let busy = (self.slots.len() - self.free_slots.len()) as u64;
         self.counters.add(BUSY_NS, busy * now_ns.saturating_sub(self.integrated_ns));
         self.integrated_ns = self.integrated_ns.max(now_ns);
+    }
+
+    /// Requests in service and in the queue, which is served from its front.
+    pub(crate) fn state(&self) -> Value {
+        let request = |request: &Request| {
+            json!({
+                "kind": match request.kind {
+                    IoKind::Read => "read",
+                    IoKind::Write => "write",
+                    IoKind::LogWrite => "log_write",
+                },
+                "pages": request.pages,
+                "bytes": request.bytes,
+                "submitted_ns": request.submitted_ns,
+            })
+        };
+        let mut state = json!({"slots": self.slots.len()});
+        let busy = self.slots.len() - self.free_slots.len();
+        listed(&mut state, "in_service", busy, self.slots.iter().flatten().map(request));
+        listed(&mut state, "queue", self.queue.len(), self.queue.iter().map(request));
+        state
     }
 
     pub(crate) fn slots(&self) -> u64 {

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::bits::Bits;
 use super::counters::Counters;
 use super::rows::RowMap;
+use crate::kernel::snapshot::listed;
 use crate::kernel::step::{Flow, Step};
 use crate::kernel::{Kernel, Storage};
 use crate::plan::BlockIndex;
@@ -174,6 +175,17 @@ impl HeapBlock {
     pub(crate) fn memory_bytes(&self) -> u64 {
         let unhinted = self.unhinted.as_ref().map_or(0, Vec::capacity) as u64 * 8;
         self.present.memory_bytes() + self.rows.memory_bytes() + self.holes.capacity() as u64 * 4 + unhinted
+    }
+
+    /// Pages with their rows in use.
+    pub(crate) fn state(&self) -> Value {
+        let mut state = self.gauges();
+        let rows = |page: u32| {
+            let holes = self.holes.iter().filter(|hole| **hole == page).count();
+            json!({"page_id": page, "rows": self.rows_on(page) as usize - holes, "free_places": holes})
+        };
+        listed(&mut state, "page", self.pages as usize, (0..self.pages).map(rows));
+        state
     }
 
     pub(crate) fn gauges(&self) -> Value {

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::counters::Counters;
 use super::disk::{IoKind, Purpose, Request};
 use super::lsm::{Found, Job, Lsm};
+use super::operator::ROWS;
 use crate::kernel::cause::{WRITE_SLOWDOWN, WRITE_STALL};
 use crate::kernel::load::Find;
 use crate::kernel::step::{Flow, Step};
@@ -133,9 +134,19 @@ impl Kernel<'_> {
             self.push(client, Step::LsmRange { statement: number, rank, remaining: rows, resumed: false });
             return Flow::Next;
         }
-        if statement.kind != OperationType::Select && !fetch {
-            // A blind write: nothing is read first.
-            return self.act_on_row(client, number, rank);
+        // A blind write: nothing is read first.
+        match statement.kind {
+            OperationType::Update if !fetch => {
+                self.cpu_ns += statement.row_ns;
+                self.totals.bytes_changed +=
+                    u64::from(self.tables[usize::from(statement.table)].record_bytes);
+                if let Some(operator) = operator {
+                    self.operators[usize::from(operator)].counters.add(ROWS, 1);
+                }
+                return self.lsm_put(client, lsm, rank, false, false);
+            }
+            OperationType::Delete if !fetch => return self.act_on_row(client, number, rank),
+            _ => {}
         }
         let block = &mut self.lsms[usize::from(lsm)];
         block.counters.add(GETS, 1);

@@ -38,9 +38,12 @@ impl Kernel<'_> {
                     return self.search(client, tree, rank, false);
                 }
                 if statement.access == Access::Point {
-                    self.push(client, Step::Row { statement: number, rank });
                     let write = !reads && !fetch && self.trees[usize::from(tree)].tree.contains(rank);
-                    return self.search(client, tree, rank, write);
+                    let Some(level) = self.descend(client, tree, rank, write) else {
+                        return self.row(client, number, rank);
+                    };
+                    self.push(client, Step::Row { statement: number, rank });
+                    return self.walk_from(client, tree, level, write);
                 }
                 let leaf = self.trees[usize::from(tree)].tree.leaf_of(rank);
                 self.push(client, Step::Range { statement: number, rank, remaining: rows, leaf });
@@ -85,6 +88,17 @@ impl Kernel<'_> {
         let client_state = &mut self.clients[client as usize];
         client_state.rank = rank;
         client_state.record = record;
+        if let (&[lsm], None, []) = (&state.lsms[..], state.storage, &state.indexes[..]) {
+            // The LSM tree is all there is.
+            let flow = self.lsm_put(client, lsm, rank, false, false);
+            if flow == Flow::Next {
+                self.tables[usize::from(table)].arrived += 1;
+            } else {
+                let steps = &mut self.clients[client as usize].steps;
+                steps.insert(steps.len() - 1, Step::RowArrived { table });
+            }
+            return flow;
+        }
         let steps = &mut client_state.steps;
         steps.push(Step::RowArrived { table });
         for lsm in state.lsms.iter().rev() {

@@ -7,7 +7,7 @@ use super::copy_on_write::CopyOnWrite;
 use super::counters::Counters;
 use super::tree::{Change, MAX_LEVELS, Tree};
 use crate::kernel::step::{Flow, Step};
-use crate::kernel::{Kernel, Storage};
+use crate::kernel::{Kernel, Source, Storage};
 use crate::plan::BlockIndex;
 
 pub(crate) const LOOKUPS: usize = 0;
@@ -113,6 +113,15 @@ impl Kernel<'_> {
     /// Begins a search: the client's path is that of `rank`, and its pages are visited from the root down.
     #[inline]
     pub(crate) fn search(&mut self, client: u32, tree: u16, rank: u32, write: bool) -> Flow {
+        match self.descend(client, tree, rank, write) {
+            None => Flow::Next,
+            Some(level) => self.walk_from(client, tree, level, write),
+        }
+    }
+
+    /// Visits the pages of a search that are in memory; the level of the first that is not.
+    #[inline]
+    pub(crate) fn descend(&mut self, client: u32, tree: u16, rank: u32, write: bool) -> Option<u8> {
         let block = &mut self.trees[usize::from(tree)];
         let path = &mut self.clients[client as usize].path;
         block.tree.path(rank, path);
@@ -128,19 +137,64 @@ impl Kernel<'_> {
                 || json!({"key": rank, "tree_height": height, "pages_traversed": height, "found": found}),
             );
         }
-        self.walk(client, tree, root, write)
+        self.visit_path(client, tree, root, write)
     }
 
-    /// Visits the client's path from a level down; what is not in memory becomes a step of its own.
-    #[inline]
+    /// Visits the client's path from a level down.
     pub(crate) fn walk(&mut self, client: u32, tree: u16, from: u8, write: bool) -> Flow {
+        match self.visit_path(client, tree, from, write) {
+            None => Flow::Next,
+            Some(level) => self.walk_from(client, tree, level, write),
+        }
+    }
+
+    /// The client's page of this level is not in memory: it is read, and the walk goes on from there.
+    pub(crate) fn walk_from(&mut self, client: u32, tree: u16, level: u8, write: bool) -> Flow {
+        if level > 0 {
+            self.push(client, Step::Walk { tree, level: level - 1, write });
+        }
+        let page = self.clients[client as usize].path.pages[usize::from(level)];
+        let block = &self.trees[usize::from(tree)];
+        let (space, write) = (block.first_space + u16::from(level), write && level < block.changed_levels());
+        self.fetch(client, space, page, write)
+    }
+
+    /// The first level, from the top, whose page is not in memory.
+    #[inline]
+    fn visit_path(&mut self, client: u32, tree: u16, from: u8, write: bool) -> Option<u8> {
+        let block = &self.trees[usize::from(tree)];
+        let first_space = block.first_space;
+        let changed_levels = if write { usize::from(block.changed_levels()) } else { 0 };
+        let state = &self.clients[client as usize];
+        if state.traced {
+            return self.visit_path_traced(client, tree, from, write);
+        }
+        // All levels of a tree have one source.
+        let Source::Pool(pool) = self.spaces[usize::from(first_space)].source else { return Some(from) };
+        let pool = &mut self.pools[usize::from(pool)];
+        let mut missed = None;
+        let mut visits = 0;
+        for (level, page) in state.path.pages[..=usize::from(from)].iter().enumerate().rev() {
+            let space = usize::from(first_space) + level;
+            if !pool.hit(space as u16, *page, level < changed_levels, self.now_ns) {
+                missed = Some(level as u8);
+                break;
+            }
+            self.spaces[space].hits += 1;
+            visits += 1;
+        }
+        self.cpu_ns += visits * self.costs.page_visit_ns;
+        missed
+    }
+
+    fn visit_path_traced(&mut self, client: u32, tree: u16, from: u8, write: bool) -> Option<u8> {
         let block = &self.trees[usize::from(tree)];
         let (first_space, changed_levels) = (block.first_space, block.changed_levels());
         for level in (0..=from).rev() {
             let page = self.clients[client as usize].path.pages[usize::from(level)];
             let space = first_space + u16::from(level);
             let write_page = write && level < changed_levels;
-            if self.clients[client as usize].traced && level > 0 {
+            if level > 0 {
                 let block = self.trees[usize::from(tree)].block;
                 let depth = self.clients[client as usize].path.height - 1 - level;
                 self.trace.emit(
@@ -151,14 +205,10 @@ impl Kernel<'_> {
                 );
             }
             if !self.hit(client, space, page, write_page) {
-                if level > 0 {
-                    self.push(client, Step::Walk { tree, level: level - 1, write });
-                }
-                self.push(client, Step::Page { space, page, write: write_page });
-                return Flow::Next;
+                return Some(level);
             }
         }
-        Flow::Next
+        None
     }
 
     /// Adds an entry to a leaf that has been visited, and splits what overflows.

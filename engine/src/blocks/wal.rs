@@ -7,7 +7,10 @@
 
 use std::collections::VecDeque;
 
+use serde_json::{Value, json};
+
 use super::counters::Counters;
+use crate::kernel::snapshot::listed;
 use crate::plan::{BlockIndex, CommitMode, WalSpec};
 
 pub(crate) const RECORDS: usize = 0;
@@ -140,6 +143,20 @@ impl Wal {
         self.counters.add(FLUSHES, 1);
         self.counters.add(BYTES_FLUSHED, bytes);
         Action::Flush { position, blocks, bytes }
+    }
+
+    /// What is not durable yet, and who waits for it.
+    pub(crate) fn state(&self) -> Value {
+        let waiting = self.waiting.iter().map(|(client, _)| json!(client));
+        let mut state = json!({
+            "bytes_appended": self.counters.total(BYTES_APPENDED),
+            "bytes_flushed": self.counters.total(BYTES_FLUSHED),
+            "pending_bytes": self.pending_bytes + self.waiting.iter().map(|(_, bytes)| bytes).sum::<u64>(),
+            "flush_in_flight": self.in_flight,
+        });
+        listed(&mut state, "flushing", self.flushing.len(), self.flushing.iter().map(|client| json!(client)));
+        listed(&mut state, "waiting", self.waiting.len(), waiting);
+        state
     }
 
     pub(crate) fn pending_bytes(&self) -> u64 {

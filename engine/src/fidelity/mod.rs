@@ -14,6 +14,7 @@ mod lsm_write;
 mod pg_btree;
 mod pg_buffer;
 mod pg_heap;
+mod rank;
 mod rules;
 mod score;
 mod sqlite_cache;
@@ -49,6 +50,7 @@ pub fn predict(case: &Case) -> Option<Prediction> {
         "pg_btree" => pg_btree::simulate(case, FIRST_SEED)?,
         // Chance moves the hit ratio of one run by as much as half the tolerance.
         "pg_buffer" => mean(&[1, 2, 3, 4].map(|seed| pg_buffer::simulate(case, seed)))?,
+        "rank" => rank::simulate(case, FIRST_SEED)?,
         "pg_heap" => pg_heap::simulate(case, FIRST_SEED)?,
         "sqlite_cache" => sqlite_cache::simulate(case, FIRST_SEED)?,
         "sqlite_shape" => sqlite_shape::simulate(case, FIRST_SEED)?,

@@ -33,10 +33,13 @@ pub(crate) struct Calendar {
 }
 
 impl Calendar {
-    #[inline]
+    #[inline(always)]
     pub(crate) fn schedule(&mut self, time_ns: u64, event: Event) {
-        let entry = (time_ns, self.sequence << EVENT_BITS | u64::from(pack(event)));
+        self.insert((time_ns, self.sequence << EVENT_BITS | u64::from(pack(event))));
         self.sequence += 1;
+    }
+
+    fn insert(&mut self, entry: Entry) {
         match self.front {
             Some(front) if entry < front => {
                 self.front = Some(entry);
@@ -53,6 +56,13 @@ impl Calendar {
         }
     }
 
+    /// Whether every event to come is later than a time.
+    #[inline]
+    pub(crate) fn all_after(&self, time_ns: u64) -> bool {
+        let first = self.front.or_else(|| self.heap.peek().map(|entry| entry.0));
+        first.is_none_or(|first| first.0 > time_ns)
+    }
+
     #[inline]
     pub(crate) fn next(&mut self) -> Option<(u64, Event)> {
         let (time_ns, word) = match self.front.take() {
@@ -63,6 +73,7 @@ impl Calendar {
     }
 }
 
+#[inline(always)]
 fn pack(event: Event) -> u32 {
     let (kind, index) = match event {
         Event::Client(client) => (0, client),
@@ -73,6 +84,7 @@ fn pack(event: Event) -> u32 {
     kind << KIND_BITS | index
 }
 
+#[inline(always)]
 fn unpack(code: u32) -> Event {
     let index = code & ((1 << KIND_BITS) - 1);
     match code >> KIND_BITS {
@@ -109,6 +121,8 @@ mod tests {
             for (id, step) in steps.into_iter().enumerate() {
                 match step {
                     Some(time) => {
+                        let later = model.iter().all(|entry| entry.0 > time);
+                        prop_assert_eq!(calendar.all_after(time), later);
                         calendar.schedule(time, Event::Client(id as u32));
                         model.push((time, id as u32));
                     }

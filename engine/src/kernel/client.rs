@@ -2,18 +2,20 @@
 
 use serde_json::json;
 
-use super::Kernel;
 use super::calendar::Event;
 use super::cause::{CLIENT_QUEUE, CPU};
 use super::step::{Flow, Step};
+use super::{Kernel, TOUCHED_REST};
 use crate::blocks::tree::{MAX_LEVELS, Path};
 use crate::prng::{Rng, Stream};
 
 /// One client: a person at a keyboard, a connection, a thread.
 #[derive(Debug)]
 pub(crate) struct Client {
-    /// What is left of the operation in progress, last step first. Empty between operations.
+    /// What is left of the statement in progress, last step first.
     pub(crate) steps: Vec<Step>,
+    /// What follows it.
+    stage: Stage,
     /// Pages of the tree search in progress.
     pub(crate) path: Path,
     pub(crate) rng: Rng,
@@ -21,6 +23,8 @@ pub(crate) struct Client {
     pub(crate) group: u16,
     /// When the operation was meant to begin: latency counts from here.
     pub(crate) intended_ns: u64,
+    /// Causes of the operation in progress that have been charged, one bit each.
+    pub(super) touched: u64,
     /// Since when the client waits for what it waits for.
     pub(crate) waiting_since_ns: u64,
     /// Processor time of requests it waited for: it passes when the client goes on.
@@ -34,20 +38,39 @@ pub(crate) struct Client {
     pub(crate) logs: u128,
     /// Operations of the transaction in progress that are done.
     in_transaction: u32,
+    /// The operation in progress ends its transaction.
+    commits: bool,
     /// The operation in progress has committed.
     committed: bool,
     pub(crate) traced: bool,
 }
 
+/// Where an operation stands. What needs no wait runs straight through, without a step on the stack.
+#[derive(Debug, Clone, Copy)]
+enum Stage {
+    /// Between operations.
+    Idle,
+    /// This statement of the group comes next.
+    Statement(u16),
+    Commit,
+    End,
+}
+
 impl Client {
+    pub(super) fn in_progress(&self) -> bool {
+        !matches!(self.stage, Stage::Idle)
+    }
+
     pub(super) fn new() -> Self {
         Self {
             steps: Vec::with_capacity(16),
+            stage: Stage::Idle,
             path: Path { pages: [0; MAX_LEVELS], height: 0 },
             rng: Stream::new(0, "").at(0),
             operation: 0,
             group: 0,
             intended_ns: 0,
+            touched: 0,
             waiting_since_ns: 0,
             owed_cpu_ns: 0,
             forced_requests: 0,
@@ -55,9 +78,30 @@ impl Client {
             record: 0,
             logs: 0,
             in_transaction: 0,
+            commits: false,
             committed: false,
             traced: false,
         }
+    }
+}
+
+/// Moves the times of the causes touched into `sums`, if there is where to, and sets them back.
+#[inline]
+fn take_touched(spent: &mut [u64], touched: u64, mut sums: Option<&mut [u64]>) {
+    let causes = spent.len();
+    let mut take = |cause: usize| {
+        let ns = std::mem::take(&mut spent[cause]);
+        if let Some(sums) = &mut sums {
+            sums[cause] += ns;
+        }
+    };
+    let mut bits = touched & !(1 << TOUCHED_REST);
+    while bits != 0 {
+        take(bits.trailing_zeros() as usize);
+        bits &= bits - 1;
+    }
+    if touched >> TOUCHED_REST == 1 {
+        (TOUCHED_REST..causes).for_each(take);
     }
 }
 
@@ -95,13 +139,19 @@ impl Kernel<'_> {
 
     /// A client goes on with its steps, or takes its next operation.
     pub(crate) fn resume(&mut self, client: u32) {
-        if self.clients[client as usize].steps.is_empty() && !self.begin_operation(client) {
+        if matches!(self.clients[client as usize].stage, Stage::Idle) && !self.begin_operation(client) {
             return;
         }
         self.cpu_ns = std::mem::take(&mut self.clients[client as usize].owed_cpu_ns);
         loop {
-            let Some(step) = self.clients[client as usize].steps.pop() else { return };
-            match self.execute(client, step) {
+            let flow = match self.clients[client as usize].steps.pop() {
+                Some(step) => self.execute(client, step),
+                None => self.advance(client),
+            };
+            if self.trace.is_reached() {
+                return;
+            }
+            match flow {
                 Flow::Next => {}
                 Flow::Wait => return,
                 Flow::Yield => {
@@ -109,10 +159,39 @@ impl Kernel<'_> {
                     let cpu_ns = self.cpu_ns;
                     self.charge(client, CPU, cpu_ns);
                     self.totals.cpu_ns += cpu_ns;
-                    self.calendar.schedule(self.now_ns + cpu_ns, Event::Client(client));
-                    return;
+                    let then_ns = self.now_ns + cpu_ns;
+                    if !self.run_on(then_ns) {
+                        self.calendar.schedule(then_ns, Event::Client(client));
+                        return;
+                    }
+                    self.cpu_ns = 0;
                 }
             }
+        }
+    }
+
+    /// Nothing is left of the statement in progress: the next one, or what ends the operation.
+    #[inline]
+    fn advance(&mut self, client: u32) -> Flow {
+        let state = &mut self.clients[client as usize];
+        match state.stage {
+            Stage::Idle => Flow::Wait,
+            Stage::Statement(place) => {
+                let statements = &self.program.groups[usize::from(state.group)].statements;
+                state.stage = match usize::from(place) + 1 < statements.len() {
+                    true => Stage::Statement(place + 1),
+                    false if state.commits => {
+                        // Under what the statement is about to push, so they come after it.
+                        state.steps.extend(self.forcing_pools.iter().map(|pool| Step::Force { pool: *pool }));
+                        Stage::Commit
+                    }
+                    false => Stage::End,
+                };
+                let statement = statements[usize::from(place)];
+                self.begin_statement(client, statement)
+            }
+            Stage::Commit => self.commit(client),
+            Stage::End => self.end_operation(client),
         }
     }
 
@@ -135,30 +214,22 @@ impl Kernel<'_> {
         self.issued += 1;
         let (rng, group) = self.program.choose(operation);
         let traced = self.trace.wants(operation);
-        let causes = self.causes.list.len();
-        self.spent_ns[client as usize * causes..(client as usize + 1) * causes].fill(0);
         self.charge(client, CLIENT_QUEUE, self.now_ns - intended_ns);
         // The last operation of a run ends its transaction early.
         let last = self.issued == self.program.total;
         let state = &mut self.clients[client as usize];
         let begins = state.in_transaction == 0;
         state.in_transaction += 1;
-        let commits = state.in_transaction >= self.operations_per_transaction || last;
-        if commits {
+        state.commits = state.in_transaction >= self.operations_per_transaction || last;
+        if state.commits {
             state.in_transaction = 0;
         }
+        state.stage = Stage::Statement(0);
         state.operation = operation;
         state.rng = rng;
         state.group = group;
         state.intended_ns = intended_ns;
         state.traced = traced;
-        state.steps.push(Step::End);
-        if commits {
-            state.steps.push(Step::Commit);
-            state.steps.extend(self.forcing_pools.iter().map(|pool| Step::Force { pool: *pool }));
-        }
-        let statements = &self.program.groups[usize::from(group)].statements;
-        state.steps.extend(statements.iter().rev().map(|statement| Step::Statement(*statement)));
         if begins {
             let header = |space: &u16| Step::Page { space: *space, page: 0, write: false };
             state.steps.extend(self.header_spaces.iter().map(header));
@@ -178,10 +249,10 @@ impl Kernel<'_> {
     /// The operation ends, once its processor time has passed.
     pub(super) fn end_operation(&mut self, client: u32) -> Flow {
         if self.cpu_ns > 0 {
-            self.clients[client as usize].steps.push(Step::End);
             return Flow::Yield;
         }
-        let state = &self.clients[client as usize];
+        let state = &mut self.clients[client as usize];
+        state.stage = Stage::Idle;
         let latency_ns = self.now_ns - state.intended_ns;
         let group = usize::from(state.group);
         if state.traced {
@@ -193,13 +264,18 @@ impl Kernel<'_> {
                 || json!({"operation": operation, "latency_us": latency_ns as f64 / 1e3}),
             );
         }
+        let touched = std::mem::take(&mut state.touched);
         let causes = self.causes.list.len();
-        let spent = &self.spent_ns[client as usize * causes..(client as usize + 1) * causes];
+        let spent = &mut self.spent_ns[client as usize * causes..(client as usize + 1) * causes];
         debug_assert_eq!(spent.iter().sum::<u64>(), latency_ns, "every nanosecond has a cause");
-        if self.measured_from_ns.is_some() {
-            self.latencies[group].record(latency_ns);
-            self.bands.record(latency_ns, spent);
-        }
+        let sums = match self.measured_from_ns {
+            Some(_) => {
+                self.latencies[group].record(latency_ns);
+                Some(self.bands.record(latency_ns))
+            }
+            None => None,
+        };
+        take_touched(spent, touched, sums);
         self.sampler.record(latency_ns);
         // Counted here, so that an operation and its commit fall on the same side of the warm-up's end.
         self.totals.commits += u64::from(std::mem::take(&mut self.clients[client as usize].committed));
@@ -219,6 +295,7 @@ impl Kernel<'_> {
         let logs = self.clients[client as usize].logs;
         if logs == 0 {
             self.clients[client as usize].committed = true;
+            self.clients[client as usize].stage = Stage::End;
             self.cpu_ns += self.costs.commit_ns;
             if self.clients[client as usize].traced {
                 self.trace.emit(
@@ -230,7 +307,6 @@ impl Kernel<'_> {
             }
             return Flow::Next;
         }
-        self.clients[client as usize].steps.push(Step::Commit);
         if self.cpu_ns > 0 {
             return Flow::Yield;
         }

@@ -200,6 +200,8 @@ impl<'a> Kernel<'a> {
             totals: Totals::default(),
             totals_at_mark: Totals::default(),
             measured_from_ns: None,
+            events: 0,
+            next_check: 0,
             causes,
             program,
         })

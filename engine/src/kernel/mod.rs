@@ -15,6 +15,7 @@ mod measure;
 mod outcome;
 mod page;
 mod program;
+pub(crate) mod snapshot;
 pub(crate) mod step;
 mod world;
 
@@ -47,6 +48,9 @@ use program::Program;
 
 /// Events between two looks at the stop flag and the memory.
 const POLL_EVENTS: u64 = 4_096;
+
+/// Bit of `Client::touched` that stands for every cause from this one on.
+const TOUCHED_REST: usize = 63;
 
 /// Where the pages of a space come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -156,6 +160,9 @@ pub(crate) struct Kernel<'a> {
     pub(crate) totals: Totals,
     totals_at_mark: Totals,
     measured_from_ns: Option<u64>,
+    /// Events so far, and the number of them at which to look at the budget again.
+    events: u64,
+    next_check: u64,
 }
 
 /// Runs a workload on a plan and reports it.
@@ -181,17 +188,17 @@ impl Kernel<'_> {
     fn run(&mut self, options: &Options, control: &Control, memory: &Memory) -> Result<(), StopCause> {
         let loaded_bytes = self.growing_bytes();
         self.start();
-        let mut steps = 0;
-        while self.completed < self.program.total {
-            if steps % POLL_EVENTS == 0 {
+        while self.completed < self.program.total && !self.trace.is_reached() {
+            if self.events >= self.next_check {
                 control.check()?;
                 control.set_progress(self.completed, self.program.total);
                 memory.verify(self.growing_bytes().saturating_sub(loaded_bytes))?;
+                if self.events >= options.step_limit {
+                    return Err(StopCause::StepLimit);
+                }
+                self.next_check = self.events.saturating_add(POLL_EVENTS).min(options.step_limit);
             }
-            if steps >= options.step_limit {
-                return Err(StopCause::StepLimit);
-            }
-            steps += 1;
+            self.events += 1;
             let (time_ns, event) = self.calendar.next().ok_or(StopCause::Stuck)?;
             while time_ns >= self.sampler.next_ns() {
                 self.close_bucket(self.sampler.next_ns());
@@ -208,6 +215,9 @@ impl Kernel<'_> {
                 }
             }
             while let Some(client) = self.ready.pop_front() {
+                if self.trace.is_reached() {
+                    break;
+                }
                 self.resume(client);
             }
         }
@@ -224,10 +234,26 @@ impl Kernel<'_> {
             + self.backlog.capacity() as u64 * 8
     }
 
+    /// Time goes on to `time_ns` for the running client, if nothing happens before: as if that were the calendar's next event.
+    #[inline]
+    fn run_on(&mut self, time_ns: u64) -> bool {
+        let next = self.ready.is_empty()
+            && self.events < self.next_check
+            && time_ns < self.sampler.next_ns()
+            && self.calendar.all_after(time_ns);
+        if next {
+            self.events += 1;
+            self.now_ns = time_ns;
+        }
+        next
+    }
+
     /// Charges a cause of a client's operation.
     #[inline]
     pub(crate) fn charge(&mut self, client: u32, cause: usize, ns: u64) {
-        let causes = self.causes.list.len();
-        self.spent_ns[client as usize * causes + cause] += ns;
+        if ns > 0 {
+            self.clients[client as usize].touched |= 1 << cause.min(TOUCHED_REST);
+            self.spent_ns[client as usize * self.causes.list.len() + cause] += ns;
+        }
     }
 }

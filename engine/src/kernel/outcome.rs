@@ -17,6 +17,7 @@ impl Kernel<'_> {
         let end_ns = self.now_ns;
         self.close_bucket(end_ns);
         self.disks.iter_mut().for_each(|disk| disk.integrate(end_ns));
+        self.lsms.iter_mut().for_each(|lsm| lsm.lsm.catch_up());
         let from_ns = self.measured_from_ns.unwrap_or_default();
         let seconds = ns_to_seconds(end_ns - from_ns);
         let mut all = Latencies::new(3);

@@ -51,6 +51,11 @@ impl Kernel<'_> {
         if self.hit(client, space, page, write) {
             return Flow::Next;
         }
+        self.fetch(client, space, page, write)
+    }
+
+    /// Reads a page that is not in memory.
+    pub(crate) fn fetch(&mut self, client: u32, space: u16, page: u32, write: bool) -> Flow {
         if self.cpu_ns > 0 {
             self.push(client, Step::Page { space, page, write });
             return Flow::Yield;
@@ -205,10 +210,11 @@ impl Kernel<'_> {
         page: u32,
         pages: u32,
     ) {
-        if let Some(client) = purpose.client() {
-            let cost_ns =
-                if kind == IoKind::Read { self.costs.page_read_ns } else { self.costs.page_write_ns };
-            self.clients[client as usize].owed_cpu_ns += cost_ns;
+        let cost_ns = if kind == IoKind::Read { self.costs.page_read_ns } else { self.costs.page_write_ns };
+        if cost_ns > 0 {
+            if let Some(client) = purpose.client() {
+                self.clients[client as usize].owed_cpu_ns += cost_ns;
+            }
         }
         let bytes = u64::from(pages) * u64::from(self.spaces[usize::from(space)].page_bytes);
         let request = Request {
@@ -320,6 +326,9 @@ impl Kernel<'_> {
     pub(crate) fn arrived(&mut self, pool: u16, frame: u32) {
         let number = usize::from(pool);
         self.pools[number].arrived(frame, self.now_ns);
+        if !self.pools[number].has_waiters(frame) {
+            return;
+        }
         let mut released = std::mem::take(&mut self.released);
         self.pools[number].release_page_waiters(frame, &mut released);
         for client in released.drain(..) {

@@ -1,138 +1,56 @@
-//! Steps: what an operation is made of. A client keeps its steps on a stack; executing one may push others.
+//! Steps: what is left of a statement that had to wait. A client keeps its steps on a stack; executing one may push others.
 
 use super::Kernel;
 
 /// One step. Steps are small and plain, so a client's program costs no allocation.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Step {
-    /// A statement of the program: chooses its key and pushes what serves it.
-    Statement(u16),
     /// Searches a tree for a rank, from the root to the leaf.
-    Search {
-        tree: u16,
-        rank: u32,
-        write: bool,
-    },
+    Search { tree: u16, rank: u32, write: bool },
     /// Visits the pages of the client's path from this level down to the leaf.
-    Walk {
-        tree: u16,
-        level: u8,
-        write: bool,
-    },
+    Walk { tree: u16, level: u8, write: bool },
     /// Reads (and changes) one page.
-    Page {
-        space: u16,
-        page: u32,
-        write: bool,
-    },
+    Page { space: u16, page: u32, write: bool },
     /// The page a frame was taken for can be read: the evicted one has been written.
-    Load {
-        pool: u16,
-        frame: u32,
-        space: u16,
-        page: u32,
-    },
+    Load { pool: u16, frame: u32, space: u16, page: u32 },
     /// After a wait for a frame: passes the turn on if the frame was not needed.
-    FrameCheck {
-        pool: u16,
-    },
+    FrameCheck { pool: u16 },
     /// A page that did not exist before: nothing to read.
-    NewPage {
-        space: u16,
-        page: u32,
-    },
+    NewPage { space: u16, page: u32 },
     /// Writes a page of a block that has no pool.
-    DirectWrite {
-        space: u16,
-        page: u32,
-    },
+    DirectWrite { space: u16, page: u32 },
     /// A tree search has reached its leaf: do what the statement does with the row of this rank.
-    Row {
-        statement: u16,
-        rank: u32,
-    },
+    Row { statement: u16, rank: u32 },
     /// Row after row of a range, in key order. `leaf` is the one visited last.
-    Range {
-        statement: u16,
-        rank: u32,
-        remaining: u32,
-        leaf: u32,
-    },
+    Range { statement: u16, rank: u32, remaining: u32, leaf: u32 },
     /// Every page of a storage from a position on; the next `loaded` pages were just read.
-    Scan {
-        statement: u16,
-        position: u32,
-        loaded: u32,
-    },
+    Scan { statement: u16, position: u32, loaded: u32 },
     /// After a scan: the rows that matched, from this rank on.
-    Matches {
-        statement: u16,
-        rank: u32,
-        remaining: u32,
-    },
+    Matches { statement: u16, rank: u32, remaining: u32 },
     /// Puts a row into its table's storage.
-    InsertRow {
-        table: u16,
-        record: u32,
-    },
+    InsertRow { table: u16, record: u32 },
     /// Adds a rank to a tree, whose leaf has been visited.
-    TreeInsert {
-        tree: u16,
-        rank: u32,
-    },
+    TreeInsert { tree: u16, rank: u32 },
     /// A row is in its storage and in all indexes: later operations may choose it.
-    RowArrived {
-        table: u16,
-    },
+    RowArrived { table: u16 },
     /// Takes a row out of its table's storage and out of its indexes; `found_in` is the tree that was searched for it.
-    RemoveRow {
-        table: u16,
-        rank: u32,
-        found_in: Option<u16>,
-    },
+    RemoveRow { table: u16, rank: u32, found_in: Option<u16> },
     /// Takes a rank out of a tree, whose leaf has been visited.
-    TreeRemove {
-        tree: u16,
-        rank: u32,
-    },
+    TreeRemove { tree: u16, rank: u32 },
     /// Writes a key, or its tombstone, to an LSM tree; `delayed`: it has waited its turn while writes are slowed down.
-    LsmPut {
-        lsm: u16,
-        rank: u32,
-        deleted: bool,
-        delayed: bool,
-    },
+    LsmPut { lsm: u16, rank: u32, deleted: bool, delayed: bool },
     /// Rows of a range of an LSM tree from a rank on.
-    LsmRange {
-        statement: u16,
-        rank: u32,
-        remaining: u32,
-        resumed: bool,
-    },
+    LsmRange { statement: u16, rank: u32, remaining: u32, resumed: bool },
     /// Rows of an LSM tree whose blocks have been read.
-    LsmRows {
-        statement: u16,
-        rank: u32,
-        remaining: u32,
-    },
+    LsmRows { statement: u16, rank: u32, remaining: u32 },
     /// Writes what a transaction changed in a pool, before it commits.
-    Force {
-        pool: u16,
-    },
+    Force { pool: u16 },
     /// Copies a pool's journal to the places of its pages.
-    Checkpoint {
-        pool: u16,
-    },
+    Checkpoint { pool: u16 },
     /// Makes durable what was written at a commit.
-    Sync {
-        pool: u16,
-    },
+    Sync { pool: u16 },
     /// Tells the file of a copy-on-write tree where its new root is.
-    WriteMeta {
-        pool: u16,
-    },
-    Commit,
-    End,
+    WriteMeta { pool: u16 },
 }
 
 /// How a client goes on after a step.
@@ -149,7 +67,6 @@ impl Kernel<'_> {
     #[inline]
     pub(super) fn execute(&mut self, client: u32, step: Step) -> Flow {
         match step {
-            Step::Statement(statement) => self.begin_statement(client, statement),
             Step::Search { tree, rank, write } => self.search(client, tree, rank, write),
             Step::Walk { tree, level, write } => self.walk(client, tree, level, write),
             Step::Page { space, page, write } => self.page(client, space, page, write),
@@ -180,8 +97,6 @@ impl Kernel<'_> {
             Step::Checkpoint { pool } => self.checkpoint(client, pool),
             Step::Sync { pool } => self.sync(client, pool),
             Step::WriteMeta { pool } => self.write_meta(client, pool),
-            Step::Commit => self.commit(client),
-            Step::End => self.end_operation(client),
         }
     }
 

@@ -204,6 +204,7 @@ impl Reader<'_> {
             "arc" => PolicyKind::Arc,
             "lru-k" => PolicyKind::LruK { history: self.boolean("lru_k_history")? },
             "slru" => PolicyKind::Slru,
+            "high-priority-lru" => PolicyKind::HighPriorityLru,
             "sieve" => PolicyKind::Sieve,
             "s3-fifo" => PolicyKind::S3Fifo,
             "w-tinylfu" => PolicyKind::WTinyLfu,

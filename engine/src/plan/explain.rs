@@ -227,6 +227,7 @@ fn policy_name(policy: PolicyKind) -> String {
             format!("lru-k, evicted pages {}", if history { "remembered" } else { "forgotten" })
         }
         PolicyKind::Slru => "slru".to_owned(),
+        PolicyKind::HighPriorityLru => "high-priority-lru".to_owned(),
         PolicyKind::Sieve => "sieve".to_owned(),
         PolicyKind::S3Fifo => "s3-fifo".to_owned(),
         PolicyKind::WTinyLfu => "w-tinylfu".to_owned(),

@@ -157,6 +157,8 @@ pub(crate) enum PolicyKind {
         history: bool,
     },
     Slru,
+    /// RocksDB's block cache.
+    HighPriorityLru,
     Sieve,
     S3Fifo,
     WTinyLfu,

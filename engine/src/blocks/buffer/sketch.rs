@@ -1,5 +1,6 @@
-//! How often pages were used lately, about: a counting Bloom filter with minimal increment (Einziger, Friedman, Manes), sized for
-//! one false count in a thousand at as many pages as there are frames.
+//! How often pages were used lately, about: a counting Bloom filter, sized for one false count in a thousand at as many pages as
+//! there are frames. Each use raises every counter of the page, as libCacheSim's filter does, whose name promises the minimal
+//! increment of the TinyLFU paper: with more pages seen than frames, counts are too high, the more the smaller the filter.
 
 use super::PageId;
 use crate::prng::mix;
@@ -10,12 +11,12 @@ const COUNTERS_PER_TEN_FRAMES: u64 = 144;
 
 #[derive(Debug, Clone)]
 pub(super) struct Sketch {
-    counts: Vec<u8>,
+    counts: Vec<u16>,
 }
 
 impl Sketch {
     /// Bytes a frame, rounded up.
-    pub(super) const BYTES: u64 = 15;
+    pub(super) const BYTES: u64 = 30;
 
     pub(super) fn new(frames: u32) -> Self {
         let counters = u64::from(frames) * COUNTERS_PER_TEN_FRAMES / 10 + 1;
@@ -31,16 +32,13 @@ impl Sketch {
         })
     }
 
-    pub(super) fn count(&self, page: PageId) -> u8 {
+    pub(super) fn count(&self, page: PageId) -> u16 {
         self.places(page).into_iter().map(|place| self.counts[place]).min().unwrap_or(0)
     }
 
     pub(super) fn add(&mut self, page: PageId) {
-        let places = self.places(page);
-        let count = places.into_iter().map(|place| self.counts[place]).min().unwrap_or(0);
-        let raised = count.saturating_add(1);
-        for place in places {
-            self.counts[place] = self.counts[place].max(raised);
+        for place in self.places(page) {
+            self.counts[place] = self.counts[place].saturating_add(1);
         }
     }
 

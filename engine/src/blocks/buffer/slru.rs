@@ -1,5 +1,7 @@
 //! Segmented LRU (Karedla, Love, Wherry 1994): a page enters the lowest segment, each use lifts it one segment up, and what
 //! overflows a segment sinks to the newest end of the one below.
+//!
+//! RocksDB's block cache is one with two segments (`cache/lru_cache.cc`): a block that was hit joins the high-priority half.
 
 use super::list::{Links, NONE, Queue};
 
@@ -18,6 +20,11 @@ impl Slru {
     pub(super) fn four(capacity: u32) -> Self {
         let part = capacity / 4;
         Self::new(capacity, vec![capacity - 3 * part, part, part, part])
+    }
+
+    /// RocksDB's `LRUCache`: half of the capacity for what was used again, and no limit below it.
+    pub(super) fn high_priority(capacity: u32) -> Self {
+        Self::new(capacity, vec![capacity, capacity / 2])
     }
 
     /// `limits`: pages of each segment, lowest first; frames are numbered below `frames`.

@@ -467,6 +467,9 @@ fn model(policy: PolicyKind, capacity: usize) -> Box<dyn Model> {
             segments: vec![Vec::new(); 4],
             limits: vec![capacity - 3 * (capacity / 4), capacity / 4, capacity / 4, capacity / 4],
         }),
+        PolicyKind::HighPriorityLru => {
+            Box::new(Segments { segments: vec![Vec::new(); 2], limits: vec![capacity, capacity / 2] })
+        }
         PolicyKind::WTinyLfu => Box::new(TinyLfuModel {
             window: Vec::new(),
             probation: Vec::new(),
@@ -479,7 +482,7 @@ fn model(policy: PolicyKind, capacity: usize) -> Box<dyn Model> {
     }
 }
 
-const MODELLED: [PolicyKind; 15] = [
+const MODELLED: [PolicyKind; 16] = [
     PolicyKind::Lru,
     PolicyKind::MidpointLru { old_blocks_time_ns: 0 },
     PolicyKind::MidpointLru { old_blocks_time_ns: OLD_BLOCKS_TIME },
@@ -492,6 +495,7 @@ const MODELLED: [PolicyKind; 15] = [
     PolicyKind::LruK { history: false },
     PolicyKind::LruK { history: true },
     PolicyKind::Slru,
+    PolicyKind::HighPriorityLru,
     PolicyKind::Sieve,
     PolicyKind::S3Fifo,
     PolicyKind::WTinyLfu,

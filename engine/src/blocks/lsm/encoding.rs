@@ -52,12 +52,17 @@ fn varint_bytes(value: u32) -> u32 {
 }
 
 impl Encoding {
-    /// Bytes the memtable's arena takes for one entry: (record, tower). The tower's height has P(h) = ¾ · ¼^(h−1).
-    pub(crate) fn memtable_bytes(&self, number: u64, deleted: bool) -> (u32, u32) {
-        let height = (1 + mix(number ^ 0x5851_F42D_4C95_7F2D).trailing_zeros() / 2).min(MAX_HEIGHT);
+    /// Bytes of one entry's record in the memtable.
+    pub(crate) fn record_bytes(&self, deleted: bool) -> u32 {
         let value = if deleted { 0 } else { self.value_bytes };
         let key = self.key_bytes + TRAILER_BYTES;
-        (varint_bytes(key) + key + varint_bytes(value) + value, 8 * height)
+        varint_bytes(key) + key + varint_bytes(value) + value
+    }
+
+    /// Bytes of the tower of the n-th put in the skip list. Its height has P(h) = ¾ · ¼^(h−1).
+    #[inline]
+    pub(crate) fn tower_bytes(number: u64) -> u32 {
+        8 * (1 + mix(number ^ 0x5851_F42D_4C95_7F2D).trailing_zeros() / 2).min(MAX_HEIGHT)
     }
 
     /// Layout of `entries` entries, `deleted` of them tombstones, spread over `span` ranks.

@@ -1,41 +1,58 @@
 //! Merging sorted runs, and where the output is cut into files.
 
+use std::borrow::Cow;
+
 use super::encoding::Layout;
 use super::file::SstFile;
 
+/// A sorted run: its ranks, and those of them that are tombstones.
+#[derive(Debug, Clone)]
+pub(crate) struct Run<'f> {
+    pub(crate) ranks: Cow<'f, [u32]>,
+    pub(crate) deleted: Cow<'f, [u32]>,
+}
+
 /// Merges runs, the newest first, to (keys, those of them that are tombstones). A key's newest entry stays.
-pub(crate) fn merge(runs: &[(Vec<u32>, Vec<u32>)]) -> (Vec<u32>, Vec<u32>) {
-    if runs.iter().all(|(_, deleted)| deleted.is_empty()) {
-        let mut merged = Vec::new();
-        for (ranks, _) in runs {
-            merged = merge_two(&merged, ranks);
+pub(crate) fn merge(runs: Vec<Run<'_>>) -> (Vec<u32>, Vec<u32>) {
+    let mut runs = runs.into_iter();
+    let Some(Run { mut ranks, mut deleted }) = runs.next() else { return (Vec::new(), Vec::new()) };
+    for older in runs {
+        if !older.deleted.is_empty() {
+            // A tombstone is over where something newer is.
+            let mut gone = older.deleted.into_owned();
+            without(&mut gone, &ranks);
+            deleted = merge_two(&deleted, &gone).into();
         }
-        return (merged, Vec::new());
+        ranks = merge_two(&ranks, &older.ranks).into();
     }
-    // Key, age, tombstone in one number each: sorted, the newest entry of a key comes first.
-    let mut entries: Vec<u64> = Vec::new();
-    for (age, (ranks, deleted)) in runs.iter().enumerate() {
-        let mut next = 0;
-        entries.extend(ranks.iter().map(|rank| {
-            let gone = deleted.get(next) == Some(rank);
-            next += usize::from(gone);
-            u64::from(*rank) << 32 | (age as u64) << 1 | u64::from(gone)
-        }));
-    }
-    entries.sort_unstable();
-    entries.dedup_by_key(|entry| *entry >> 32);
-    let ranks = entries.iter().map(|entry| (entry >> 32) as u32).collect();
-    let deleted = entries.iter().filter(|entry| *entry & 1 == 1).map(|entry| (entry >> 32) as u32).collect();
-    (ranks, deleted)
+    (ranks.into_owned(), deleted.into_owned())
+}
+
+/// Takes those of `ranks` out that are among `others`; both ascend.
+pub(crate) fn without(ranks: &mut Vec<u32>, others: &[u32]) {
+    let mut rest = others;
+    ranks.retain(|rank| {
+        // Steps that double: what is looked for lies near where one side is dense, far where it is sparse.
+        let mut step = 1;
+        while step < rest.len() && rest[step] < *rank {
+            step *= 2;
+        }
+        let reach = &rest[..rest.len().min(step + 1)];
+        rest = &rest[reach.partition_point(|other| other < rank)..];
+        rest.first() != Some(rank)
+    });
 }
 
 fn merge_two(a: &[u32], b: &[u32]) -> Vec<u32> {
     let mut merged = vec![0; a.len() + b.len()];
     let (mut i, mut j, mut n) = (0, 0, 0);
     // Without branches on the data: random keys would mispredict every second one.
-    while i < a.len() && j < b.len() {
+    for place in &mut merged {
+        if i == a.len() || j == b.len() {
+            break;
+        }
         let (x, y) = (a[i], b[j]);
-        merged[n] = x.min(y);
+        *place = x.min(y);
         i += usize::from(x <= y);
         j += usize::from(y <= x);
         n += 1;
@@ -147,11 +164,11 @@ mod tests {
             for run in runs.iter().rev() {
                 newest.extend(run.iter().map(|(rank, gone)| (*rank, *gone)));
             }
-            let sorted: Vec<(Vec<u32>, Vec<u32>)> = runs
-                .iter()
-                .map(|run| (run.keys().copied().collect(), run.iter().filter(|(_, gone)| **gone).map(|(rank, _)| *rank).collect()))
-                .collect();
-            let (ranks, deleted) = merge(&sorted);
+            let of = |run: &BTreeMap<u32, bool>| Run {
+                ranks: run.keys().copied().collect(),
+                deleted: run.iter().filter(|(_, gone)| **gone).map(|(rank, _)| *rank).collect(),
+            };
+            let (ranks, deleted) = merge(runs.iter().map(of).collect());
             prop_assert_eq!(ranks, newest.keys().copied().collect::<Vec<_>>());
             let gone: Vec<u32> = newest.iter().filter(|(_, gone)| **gone).map(|(rank, _)| *rank).collect();
             prop_assert_eq!(deleted, gone);

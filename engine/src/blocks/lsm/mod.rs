@@ -11,17 +11,23 @@ mod memtable;
 mod merge;
 mod policy;
 mod read;
+mod sort;
 #[cfg(test)]
 mod tests;
 mod universal;
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 
+use serde_json::{Value, json};
+
 use super::bits::Bits;
+use crate::kernel::snapshot::listed;
 use crate::plan::{CompactionKind, LsmFormat, LsmSpec};
 use encoding::Encoding;
 use file::{Levels, SstFile};
 use memtable::Memtable;
+use merge::Run;
 pub(crate) use read::Found;
 
 /// A flush or a compaction: what leaves the levels and what comes.
@@ -68,17 +74,21 @@ pub(crate) struct Lsm {
     /// Keys whose newest entry is not a tombstone.
     live: Bits,
     live_keys: u64,
+    /// Puts of the active memtable that `live` knows of.
+    heard: usize,
     puts: u64,
     next_file: u32,
     next_page: u32,
     /// By level: LevelDB's largest key compacted last.
     pointers: Vec<u32>,
     compacting: bool,
+    /// Memory to sort in.
+    scratch: Vec<u32>,
 }
 
 impl Lsm {
     pub(crate) fn memory_for(universe: u32) -> u64 {
-        3 * Bits::bytes_for(universe)
+        Bits::bytes_for(universe)
     }
 
     /// An empty tree for ranks below `universe`.
@@ -91,35 +101,66 @@ impl Lsm {
             Encoding { format, key_bytes, value_bytes, block_bytes: spec.page_size_bytes, universe };
         Self {
             encoding,
-            active: Memtable::new(universe, spec.write_buffer_bytes, format),
+            active: Memtable::new(&encoding, spec.write_buffer_bytes),
             sealed: VecDeque::new(),
             spare: Vec::new(),
             levels: vec![Vec::new(); spec.levels as usize],
             live: Bits::new(universe),
             live_keys: 0,
+            heard: 0,
             puts: 0,
             next_file: 0,
             next_page: 0,
             pointers: vec![0; spec.levels as usize],
             compacting: false,
+            scratch: Vec::new(),
             spec,
         }
+    }
+
+    /// Memtables and the files of each level: level 0 from the newest, the others in key order.
+    pub(crate) fn state(&self) -> Value {
+        let memtable = |table: &Memtable| json!({"entries": table.puts(), "bytes": table.arena_bytes()});
+        let levels = self.levels.iter().map(|files| {
+            let file = |file: &SstFile| {
+                json!({
+                    "file": file.id,
+                    "first_key": file.smallest(),
+                    "last_key": file.largest(),
+                    "entries": file.ranks.len(),
+                    "tombstones": file.deleted.len(),
+                    "bytes": file.bytes,
+                })
+            };
+            let mut level = json!({"bytes": file::bytes(files)});
+            listed(&mut level, "files", files.len(), files.iter().map(file));
+            level
+        });
+        json!({
+            "memtable": memtable(&self.active),
+            "full_memtables": self.sealed.iter().map(memtable).collect::<Vec<_>>(),
+            "levels": levels.collect::<Vec<_>>(),
+            "keys": self.live_keys,
+        })
     }
 
     /// Writes a key, or its tombstone, to the memtable.
     #[inline]
     pub(crate) fn put(&mut self, rank: u32, deleted: bool) {
-        self.active.put(&self.encoding, self.puts, rank, deleted);
+        self.active.put(self.puts, rank, deleted);
         self.puts += 1;
-        if self.live.get(rank) == deleted {
-            if deleted {
-                self.live.clear(rank);
-                self.live_keys -= 1;
-            } else {
-                self.live.set(rank);
-                self.live_keys += 1;
-            }
+    }
+
+    /// Works the latest puts into what is known of live keys: many at once, so that one miss of the cache covers another.
+    pub(crate) fn catch_up(&mut self) {
+        if self.heard == self.active.puts() {
+            return;
         }
+        for (rank, deleted) in self.active.puts_from(self.heard) {
+            let was_live = self.live.replace(rank, !deleted);
+            self.live_keys = self.live_keys + u64::from(!deleted) - u64::from(was_live);
+        }
+        self.heard = self.active.puts();
     }
 
     /// Puts a full memtable aside, where the number of memtables allows another.
@@ -130,22 +171,22 @@ impl Lsm {
     }
 
     fn seal(&mut self) {
-        let universe = self.encoding.universe;
-        let fresh = self
-            .spare
-            .pop()
-            .unwrap_or_else(|| Memtable::new(universe, self.spec.write_buffer_bytes, self.encoding.format));
+        self.catch_up();
+        let fresh = self.spare.pop();
+        let fresh = fresh.unwrap_or_else(|| Memtable::new(&self.encoding, self.spec.write_buffer_bytes));
         self.sealed.push_back(std::mem::replace(&mut self.active, fresh));
+        self.heard = 0;
     }
 
     /// No memtable has room.
+    #[inline]
     pub(crate) fn is_full(&self) -> bool {
         self.active.is_full()
     }
 
     /// The flush of the oldest full memtable. It stays readable until the flush is finished.
     pub(crate) fn begin_flush(&mut self) -> Option<Job> {
-        let (ranks, deleted) = self.sealed.front_mut()?.take_sorted();
+        let (ranks, deleted) = self.sealed.front_mut()?.take_sorted(&mut self.scratch);
         let (smallest, largest) = (ranks[0], ranks[ranks.len() - 1]);
         let output_level = match self.spec.compaction {
             // What a running compaction is going to write is not on its level yet.
@@ -230,25 +271,26 @@ impl Lsm {
             .iter()
             .fold((u32::MAX, 0), |(low, high), file| (low.min(file.smallest()), high.max(file.largest())));
         // Each file of level 0 is a run of its own; a deeper level's files follow one another.
-        let mut runs: Vec<(Vec<u32>, Vec<u32>)> = Vec::new();
+        let mut runs: Vec<Run<'_>> = Vec::new();
         let mut run_level = None;
         for ((level, _), file) in task.inputs.iter().zip(&files) {
             match runs.last_mut().filter(|_| *level > 0 && run_level == Some(*level)) {
-                Some((ranks, deleted)) => {
-                    ranks.extend_from_slice(&file.ranks);
-                    deleted.extend_from_slice(&file.deleted);
+                Some(run) => {
+                    run.ranks.to_mut().extend_from_slice(&file.ranks);
+                    run.deleted.to_mut().extend_from_slice(&file.deleted);
                 }
-                None => runs.push((file.ranks.clone(), file.deleted.clone())),
+                None => runs
+                    .push(Run { ranks: Cow::Borrowed(&file.ranks), deleted: Cow::Borrowed(&file.deleted) }),
             }
             run_level = Some(*level);
         }
-        let (mut ranks, mut deleted) = merge::merge(&runs);
+        let (mut ranks, mut deleted) = merge::merge(runs);
         let deeper = self.levels[task.output_level + 1..]
             .iter()
             .any(|files| !file::overlapping(files, smallest, largest).is_empty());
         if !deleted.is_empty() && !deeper && task.output_level > 0 {
             // Nothing older is left for the tombstones to hide.
-            ranks.retain(|rank| deleted.binary_search(rank).is_err());
+            merge::without(&mut ranks, &deleted);
             deleted.clear();
         }
         if ranks.is_empty() {
@@ -278,9 +320,7 @@ impl Lsm {
     pub(crate) fn finish(&mut self, job: Job) {
         if job.flush {
             if let Some(mut memtable) = self.sealed.pop_front() {
-                for file in &job.outputs {
-                    memtable.empty(&file.ranks);
-                }
+                memtable.empty();
                 self.spare.push(memtable);
             }
         }
@@ -327,10 +367,12 @@ impl Lsm {
         self.settle();
     }
 
-    pub(crate) fn is_live(&self, rank: u32) -> bool {
+    pub(crate) fn is_live(&mut self, rank: u32) -> bool {
+        self.catch_up();
         self.live.get(rank)
     }
 
+    /// As of the last time it caught up.
     pub(crate) fn live_keys(&self) -> u64 {
         self.live_keys
     }
@@ -344,7 +386,8 @@ impl Lsm {
         u64::from(self.encoding.key_bytes) + if deleted { 0 } else { u64::from(self.encoding.value_bytes) }
     }
 
-    pub(crate) fn next_live(&self, rank: u32) -> Option<u32> {
+    pub(crate) fn next_live(&mut self, rank: u32) -> Option<u32> {
+        self.catch_up();
         (rank < self.encoding.universe).then(|| self.live.next(rank)).flatten()
     }
 
@@ -365,6 +408,7 @@ impl Lsm {
         let tables = std::iter::once(&self.active).chain(&self.sealed).chain(&self.spare);
         let files = self.levels.iter().flatten();
         self.live.memory_bytes()
+            + self.scratch.capacity() as u64 * 4
             + tables.map(Memtable::memory_bytes).sum::<u64>()
             + files
                 .map(|file| (file.ranks.capacity() + file.deleted.capacity()) as u64 * 4 + 100)

@@ -23,10 +23,12 @@ pub(crate) struct Lookup {
 impl Lsm {
     /// Searches for a key from the newest data to the oldest; `pages` gets the data blocks that have to be read. A `missing`
     /// key lies just below `rank` and was never written.
-    pub(crate) fn get(&self, rank: u32, missing: bool, pages: &mut Vec<u32>) -> Lookup {
+    pub(crate) fn get(&mut self, rank: u32, missing: bool, pages: &mut Vec<u32>) -> Lookup {
         let mut lookup = Lookup { found: Found::Nothing, bloom_negatives: 0, bloom_false_positives: 0 };
-        if !missing && (self.active.contains(rank) || self.sealed.iter().any(|table| table.contains(rank))) {
-            lookup.found = if self.live.get(rank) { Found::Memtable } else { Found::Tombstone };
+        if !missing
+            && (self.active.contains(rank) || self.sealed.iter_mut().any(|table| table.contains(rank)))
+        {
+            lookup.found = if self.is_live(rank) { Found::Memtable } else { Found::Tombstone };
             return lookup;
         }
         for (level, files) in self.levels.iter().enumerate() {
@@ -61,7 +63,7 @@ impl Lsm {
 
     /// Up to `rows` live keys from `rank` on: how many, and the last. `pages` gets the data blocks a merging iterator reads on
     /// its way; one that goes on from an earlier range (`resumed`) has read those that end before `rank`.
-    pub(crate) fn range(&self, rank: u32, rows: u32, resumed: bool, pages: &mut Vec<u32>) -> (u32, u32) {
+    pub(crate) fn range(&mut self, rank: u32, rows: u32, resumed: bool, pages: &mut Vec<u32>) -> (u32, u32) {
         let (mut count, mut last) = (0, rank);
         while count < rows {
             let from = if count == 0 { rank } else { last + 1 };

@@ -35,7 +35,7 @@ fn spec(compaction: CompactionKind, dynamic_level_bytes: bool, bloom: BloomKind)
     }
 }
 
-fn check(lsm: &Lsm, model: &BTreeMap<u32, bool>) {
+fn check(lsm: &mut Lsm, model: &BTreeMap<u32, bool>) {
     let live = |rank: u32| model.get(&rank) == Some(&true);
     for rank in 0..UNIVERSE {
         let mut pages = Vec::new();
@@ -95,20 +95,20 @@ proptest! {
                 }
                 if let Some(job) = lsm.begin_flush() {
                     lsm.finish(job);
-                    check(&lsm, &model);
+                    check(&mut lsm, &model);
                 }
                 if let Some(job) = compaction.take_if(|_| number % 7 == 0) {
                     lsm.finish(job);
-                    check(&lsm, &model);
+                    check(&mut lsm, &model);
                 }
             } else {
                 lsm.settle();
             }
         }
         compaction.into_iter().for_each(|job| lsm.finish(job));
-        check(&lsm, &model);
+        check(&mut lsm, &model);
         lsm.flush_all();
-        check(&lsm, &model);
+        check(&mut lsm, &model);
         prop_assert!(lsm.begin_compaction().is_none());
     }
 

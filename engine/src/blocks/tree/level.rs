@@ -85,6 +85,27 @@ impl Level {
         }
     }
 
+    /// The parent of a page in use.
+    #[inline]
+    pub(crate) fn parent(&self, page: u32) -> u32 {
+        if !self.nodes.is_empty() {
+            let place = self.groups[(page >> GROUP_BITS) as usize];
+            if place > 0 {
+                return self.nodes[((place - 1) << GROUP_BITS | page & (GROUP - 1)) as usize].parent;
+            }
+        }
+        self.implicit_parent(page)
+    }
+
+    #[inline]
+    fn implicit_parent(&self, page: u32) -> u32 {
+        match self.bulk.parent_pages {
+            0 => NONE,
+            1 => 0,
+            pages => (page / self.bulk.parent_per_page).min(pages - 1),
+        }
+    }
+
     pub(crate) fn get_mut(&mut self, page: u32) -> &mut Node {
         let group = (page >> GROUP_BITS) as usize;
         if group >= self.groups.len() {
@@ -118,11 +139,7 @@ impl Level {
         Node {
             start,
             next: if last { NONE } else { page + 1 },
-            parent: if bulk.parent_pages == 0 {
-                NONE
-            } else {
-                (page / bulk.parent_per_page).min(bulk.parent_pages - 1)
-            },
+            parent: self.implicit_parent(page),
             count: if last { (bulk.items - before) as u32 } else { bulk.per_page },
         }
     }

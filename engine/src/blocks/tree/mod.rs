@@ -16,7 +16,10 @@ mod shape;
 mod sqlite;
 mod sqlite_format;
 
+use serde_json::{Value, json};
+
 use super::bits::Bits;
+use crate::kernel::snapshot::listed;
 pub(crate) use level::NONE;
 use level::{Bulk, Level, Node};
 pub(crate) use shape::TreeShape;
@@ -183,6 +186,32 @@ impl Tree {
         self.levels[level].allocated
     }
 
+    /// Pages of each level from the leaves up, in key order: the lowest key a leaf may hold, the first child of an inner page.
+    pub(crate) fn state(&self) -> Value {
+        let mut leftmost = Path { pages: [0; MAX_LEVELS], height: 0 };
+        self.path(0, &mut leftmost);
+        let levels = self.levels.iter().enumerate().map(|(number, level)| {
+            let first = leftmost.pages[number];
+            let pages = std::iter::successors(Some(first), |page| {
+                let next = level.get(*page).next;
+                (next != NONE).then_some(next)
+            });
+            let page = |page: u32| {
+                let node = level.get(page);
+                json!({
+                    "page_id": page,
+                    "start": node.start,
+                    "count": node.count,
+                    "parent": (node.parent != NONE).then_some(node.parent),
+                })
+            };
+            let mut state = json!({"level": number});
+            listed(&mut state, "pages", level.pages() as usize, pages.map(page));
+            state
+        });
+        json!({"keys": self.keys, "height": self.height(), "levels": levels.collect::<Vec<_>>()})
+    }
+
     pub(crate) fn leaf_density(&self) -> f64 {
         match &self.sqlite {
             Some(sqlite) => self.fill(sqlite, 0..1),
@@ -231,7 +260,7 @@ impl Tree {
         let mut page = self.leaf_of(rank);
         for (level, nodes) in self.levels.iter().enumerate() {
             path.pages[level] = page;
-            page = nodes.get(page).parent;
+            page = nodes.parent(page);
         }
         path.height = self.levels.len() as u8;
     }

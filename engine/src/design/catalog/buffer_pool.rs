@@ -31,6 +31,7 @@ pub(super) const BUFFER_POOL: BlockType = BlockType {
                 "arc",
                 "lru-k",
                 "slru",
+                "high-priority-lru",
                 "sieve",
                 "s3-fifo",
                 "w-tinylfu",
@@ -42,7 +43,7 @@ pub(super) const BUFFER_POOL: BlockType = BlockType {
                               the list; fifo: the first loaded; random; clock: one use bit; gclock: PostgreSQL's, usage counts up \
                               to 5; lfu: the one used least since it was loaded; 2q; arc; lru-k: K is 2; slru: four segments; \
                               sieve; s3-fifo; w-tinylfu; clean-first-lru: SQLite's, dirty pages stay while a tenth of the \
-                              frames is clean.",
+                              frames is clean; high-priority-lru: RocksDB's block cache, half of it for blocks used again.",
         },
         Parameter {
             name: "old_blocks_time_ms",

@@ -177,7 +177,7 @@ const PERSONAS: &[Persona] = &[
                     ("stop_files", Integer(36)),
                 ],
             },
-            Preset { kind: "buffer-pool", parameters: &[("policy", Text("lru"))] },
+            Preset { kind: "buffer-pool", parameters: &[("policy", Text("high-priority-lru"))] },
             Preset {
                 kind: "wal",
                 parameters: &[("commit_mode", Text("async")), ("group_commit", Boolean(true))],
@@ -237,7 +237,14 @@ const PERSONAS: &[Persona] = &[
                     ("copy_on_write", Boolean(true)),
                 ],
             },
-            Preset { kind: "buffer-pool", parameters: &[("write_back", Text("commit"))] },
+            Preset {
+                kind: "buffer-pool",
+                parameters: &[
+                    ("policy", Text("lru")),
+                    ("write_back", Text("commit")),
+                    ("sync_at_commit", Boolean(true)),
+                ],
+            },
         ],
     },
 ];
