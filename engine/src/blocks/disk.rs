@@ -78,14 +78,15 @@ pub(crate) enum Purpose {
 }
 
 impl Purpose {
-    /// The client that asked, where one did.
+    /// The client that pays for the request itself, where one does.
     pub(crate) fn client(self) -> Option<u32> {
         match self {
             Purpose::Direct { client }
             | Purpose::Load { client, .. }
             | Purpose::LoadRun { client, .. }
-            | Purpose::WriteBack { client, .. }
-            | Purpose::Force { client, .. } => Some(client),
+            | Purpose::WriteBack { client, .. } => Some(client),
+            // Paid by the page, not by the request.
+            Purpose::Force { .. } => None,
             Purpose::Background { .. } | Purpose::Flush { .. } | Purpose::Lsm { .. } => None,
         }
     }
