@@ -3,6 +3,8 @@
 //! A pure library: no clock, no files, no threads, no global state. Equal input gives equal bytes on every platform.
 //! `README.md` beside this crate explains the model; [`simulate`] runs it.
 
+#[cfg(feature = "bench")]
+pub mod bench;
 mod blocks;
 pub mod design;
 mod error;
@@ -22,6 +24,7 @@ pub use design::{Canvas, Checked, Code, Diagnostic, Severity, catalog};
 pub use error::SimulateError;
 pub use kernel::budget::{Control, Options, StopCause, TraceLevel};
 pub use kernel::simulate;
+pub use kernel::snapshot::{BlockState, Snapshot, state_after};
 pub use plan::Plan;
 pub use report::Report;
 pub use workload::Workload;

@@ -9,8 +9,11 @@
 
 use std::collections::VecDeque;
 
+use serde_json::{Value, json};
+
 use super::counters::Counters;
 use crate::kernel::calendar::{Calendar, Event};
+use crate::kernel::snapshot::listed;
 use crate::plan::{BlockIndex, DiskSpec};
 use crate::prng::Stream;
 
@@ -232,6 +235,27 @@ impl Disk {
         let busy = (self.slots.len() - self.free_slots.len()) as u64;
         self.counters.add(BUSY_NS, busy * now_ns.saturating_sub(self.integrated_ns));
         self.integrated_ns = self.integrated_ns.max(now_ns);
+    }
+
+    /// Requests in service and in the queue, which is served from its front.
+    pub(crate) fn state(&self) -> Value {
+        let request = |request: &Request| {
+            json!({
+                "kind": match request.kind {
+                    IoKind::Read => "read",
+                    IoKind::Write => "write",
+                    IoKind::LogWrite => "log_write",
+                },
+                "pages": request.pages,
+                "bytes": request.bytes,
+                "submitted_ns": request.submitted_ns,
+            })
+        };
+        let mut state = json!({"slots": self.slots.len()});
+        let busy = self.slots.len() - self.free_slots.len();
+        listed(&mut state, "in_service", busy, self.slots.iter().flatten().map(request));
+        listed(&mut state, "queue", self.queue.len(), self.queue.iter().map(request));
+        state
     }
 
     pub(crate) fn slots(&self) -> u64 {

@@ -29,8 +29,8 @@ pub(crate) struct Client {
     pub(crate) waiting_since_ns: u64,
     /// Processor time of requests it waited for: it passes when the client goes on.
     pub(crate) owed_cpu_ns: u64,
-    /// Writes of its commit that are not done yet.
-    pub(crate) forced_writes: u32,
+    /// Requests of its commit that are not done yet.
+    pub(crate) forced_requests: u32,
     /// Key of the last statement.
     pub(crate) rank: u32,
     pub(crate) record: u32,
@@ -43,6 +43,12 @@ pub(crate) struct Client {
     /// The operation in progress has committed.
     committed: bool,
     pub(crate) traced: bool,
+    /// Number of the transaction in progress, where versions of rows are kept.
+    pub(crate) transaction: u32,
+    /// Of an update of every row: (page, record) of rows that had moved when it began, in order.
+    pub(crate) moved_rows: Vec<(u32, u32)>,
+    /// And how many pages there were.
+    pub(crate) scan_pages: u32,
 }
 
 /// Where an operation stands. What needs no wait runs straight through, without a step on the stack.
@@ -57,6 +63,10 @@ enum Stage {
 }
 
 impl Client {
+    pub(super) fn in_progress(&self) -> bool {
+        !matches!(self.stage, Stage::Idle)
+    }
+
     pub(super) fn new() -> Self {
         Self {
             steps: Vec::with_capacity(16),
@@ -69,7 +79,7 @@ impl Client {
             touched: 0,
             waiting_since_ns: 0,
             owed_cpu_ns: 0,
-            forced_writes: 0,
+            forced_requests: 0,
             rank: 0,
             record: 0,
             logs: 0,
@@ -77,7 +87,14 @@ impl Client {
             commits: false,
             committed: false,
             traced: false,
+            transaction: 0,
+            moved_rows: Vec::new(),
+            scan_pages: 0,
         }
+    }
+
+    pub(super) fn memory_bytes(&self) -> u64 {
+        self.moved_rows.capacity() as u64 * 8
     }
 }
 
@@ -144,6 +161,9 @@ impl Kernel<'_> {
                 Some(step) => self.execute(client, step),
                 None => self.advance(client),
             };
+            if self.trace.is_reached() {
+                return;
+            }
             match flow {
                 Flow::Next => {}
                 Flow::Wait => return,
@@ -213,6 +233,9 @@ impl Kernel<'_> {
         let state = &mut self.clients[client as usize];
         let begins = state.in_transaction == 0;
         state.in_transaction += 1;
+        if self.versioned && begins {
+            state.transaction = self.horizon.begin();
+        }
         state.commits = state.in_transaction >= self.operations_per_transaction || last;
         if state.commits {
             state.in_transaction = 0;
@@ -271,7 +294,11 @@ impl Kernel<'_> {
         take_touched(spent, touched, sums);
         self.sampler.record(latency_ns);
         // Counted here, so that an operation and its commit fall on the same side of the warm-up's end.
-        self.totals.commits += u64::from(std::mem::take(&mut self.clients[client as usize].committed));
+        let committed = std::mem::take(&mut self.clients[client as usize].committed);
+        self.totals.commits += u64::from(committed);
+        if self.versioned && committed {
+            self.horizon.end(self.clients[client as usize].transaction);
+        }
         self.completed += 1;
         if self.completed == self.program.warmup {
             self.begin_measuring();

@@ -10,11 +10,13 @@ pub(crate) mod cause;
 mod client;
 pub(crate) mod cost;
 mod force;
+pub(crate) mod horizon;
 pub(crate) mod load;
 mod measure;
 mod outcome;
 mod page;
 mod program;
+pub(crate) mod snapshot;
 pub(crate) mod step;
 mod world;
 
@@ -22,6 +24,7 @@ use std::collections::VecDeque;
 
 use crate::blocks::buffer::Pool;
 use crate::blocks::buffer::at_commit::SpacePage;
+use crate::blocks::column_index::ColumnIndex;
 use crate::blocks::disk::Disk;
 use crate::blocks::heap::HeapBlock;
 use crate::blocks::lsm_block::LsmBlock;
@@ -42,6 +45,7 @@ use calendar::{Calendar, Event};
 use cause::Causes;
 use client::Client;
 use cost::Costs;
+use horizon::Horizon;
 use load::BoundStatement;
 use program::Program;
 
@@ -83,7 +87,9 @@ pub(crate) enum Storage {
 pub(crate) struct TableState {
     pub(crate) keys: KeySpace,
     pub(crate) storage: Option<Storage>,
+    /// Trees on the key.
     pub(crate) indexes: Vec<u16>,
+    pub(crate) column_indexes: Vec<ColumnIndex>,
     pub(crate) lsms: Vec<u16>,
     pub(crate) record_bytes: u32,
     /// Number the next inserted record gets.
@@ -125,6 +131,9 @@ pub(crate) struct Kernel<'a> {
     pub(crate) lsm_pages: Vec<u32>,
     pub(crate) operators: Vec<Operator>,
     pub(crate) clients: Vec<Client>,
+    /// Some heap keeps versions of rows, so transactions are numbered.
+    versioned: bool,
+    pub(crate) horizon: Horizon,
     /// By client, by cause: nanoseconds of the operation in progress.
     pub(crate) spent_ns: Vec<u64>,
     pub(crate) causes: Causes,
@@ -137,6 +146,8 @@ pub(crate) struct Kernel<'a> {
     /// Pools that write changed pages at commit, and the pages of a commit in progress.
     forcing_pools: Vec<u16>,
     forced: Vec<SpacePage>,
+    /// Pages of copy-on-write trees written so far: where the next ones go.
+    copies_written: u32,
     /// Spaces of the header pages that each transaction reads first.
     header_spaces: Vec<u16>,
     client_block: usize,
@@ -185,7 +196,7 @@ impl Kernel<'_> {
     fn run(&mut self, options: &Options, control: &Control, memory: &Memory) -> Result<(), StopCause> {
         let loaded_bytes = self.growing_bytes();
         self.start();
-        while self.completed < self.program.total {
+        while self.completed < self.program.total && !self.trace.is_reached() {
             if self.events >= self.next_check {
                 control.check()?;
                 control.set_progress(self.completed, self.program.total);
@@ -212,6 +223,9 @@ impl Kernel<'_> {
                 }
             }
             while let Some(client) = self.ready.pop_front() {
+                if self.trace.is_reached() {
+                    break;
+                }
                 self.resume(client);
             }
         }
@@ -224,6 +238,15 @@ impl Kernel<'_> {
             + self.heaps.iter().map(HeapBlock::memory_bytes).sum::<u64>()
             + self.lsms.iter().map(LsmBlock::memory_bytes).sum::<u64>()
             + self.pools.iter().map(Pool::memory_bytes).sum::<u64>()
+            + self.wals.iter().map(Wal::memory_bytes).sum::<u64>()
+            + self
+                .tables
+                .iter()
+                .flat_map(|table| &table.column_indexes)
+                .map(ColumnIndex::memory_bytes)
+                .sum::<u64>()
+            + self.clients.iter().map(Client::memory_bytes).sum::<u64>()
+            + self.horizon.memory_bytes()
             + self.trace.memory_bytes()
             + self.backlog.capacity() as u64 * 8
     }

@@ -204,6 +204,9 @@ impl Kernel<'_> {
         }
         for tree in &self.trees {
             results[tree.block].counters = tree.counters.to_map();
+            if let Some(copies) = &tree.copy_on_write {
+                results[tree.block].counters.extend(copies.counters.to_map());
+            }
             results[tree.block].gauges = map(tree.gauges());
         }
         for heap in &self.heaps {

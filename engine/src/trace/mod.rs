@@ -27,13 +27,23 @@ pub(crate) struct Trace {
     max_events: usize,
     kept: Vec<Kept>,
     happened: u64,
+    /// A run that is played again ends once so many events have happened.
+    stop_at: u64,
 }
 
 impl Trace {
     /// `operations`: how many the run has, warm-up included; the sampling rate is fixed by it.
     pub(crate) fn new(level: TraceLevel, max_events: usize, operations: u64, seed: u64) -> Self {
         let rate = (operations / SAMPLED_OPERATIONS).max(1).next_power_of_two();
-        Self { level, mask: rate - 1, seed: mix(seed), max_events, kept: Vec::new(), happened: 0 }
+        Self {
+            level,
+            mask: rate - 1,
+            seed: mix(seed),
+            max_events,
+            kept: Vec::new(),
+            happened: 0,
+            stop_at: u64::MAX,
+        }
     }
 
     /// Whether an operation is told.
@@ -71,6 +81,25 @@ impl Trace {
 
     pub(crate) fn kept(&self) -> u64 {
         self.kept.len() as u64
+    }
+
+    /// Ends the run after the event told with this number, from 0.
+    pub(crate) fn stop_after(&mut self, emission: u64) {
+        self.stop_at = emission + 1;
+    }
+
+    /// Whether the event a run is played up to has happened.
+    #[inline]
+    pub(crate) fn is_reached(&self) -> bool {
+        self.happened >= self.stop_at
+    }
+
+    /// How many events were told before that of this sequence, and its time.
+    pub(crate) fn emission_of(&self, sequence: u32) -> Option<(u64, u64)> {
+        let mut order: Vec<usize> = (0..self.kept.len()).collect();
+        order.sort_by_key(|place| self.kept[*place].time_ns);
+        let place = *order.get(sequence as usize)?;
+        Some((place as u64, self.kept[place].time_ns))
     }
 
     /// The events in order of time. Operations overlap, so the order of emission is not yet that.

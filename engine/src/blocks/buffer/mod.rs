@@ -28,7 +28,10 @@ mod w_tiny_lfu;
 
 use std::collections::VecDeque;
 
+use serde_json::{Value, json};
+
 use super::counters::Counters;
+use crate::kernel::snapshot::{ITEMS, listed};
 use crate::plan::{AtCommit, BlockIndex, PolicyKind};
 use crate::prng::Stream;
 use at_commit::{CommitWrites, SPILLS, SpacePage};
@@ -324,6 +327,34 @@ impl Pool {
 
     pub(crate) fn release_frame_waiter(&mut self) -> Option<u32> {
         self.frame_waiters.pop_front()
+    }
+
+    /// Frames in the order in which they would be evicted if nothing was used in between; pages in flight come last, in order
+    /// of their frames.
+    pub(crate) fn state(&self, page: impl Fn(u16, u32) -> Value) -> Value {
+        // The next page of some space, which was never here: no policy remembers it.
+        let stranger = PageId { space: 0, page: self.tables.first().map_or(0, Vec::len) as u32 };
+        let mut policy = self.policy.clone();
+        let in_flight =
+            (0u32..).zip(&self.frames).filter(|(_, frame)| frame.in_flight).map(|(number, _)| number);
+        let evictable = self.frames.iter().filter(|frame| !frame.in_flight).count();
+        let order = (0..evictable.min(ITEMS)).map(|_| {
+            let number = policy.victim(stranger);
+            let frame = self.frames[number as usize];
+            policy.assign(number, Some(PageId { space: frame.space, page: frame.page }), stranger);
+            number
+        });
+        let frame = |number: u32| {
+            let frame = self.frames[number as usize];
+            let mut shown = page(frame.space, frame.page);
+            shown["frame"] = json!(number);
+            shown["dirty"] = json!(frame.dirty);
+            shown["in_flight"] = json!(frame.in_flight);
+            shown
+        };
+        let mut state = json!({"capacity_pages": self.capacity, "dirty_pages": self.dirty_pages});
+        listed(&mut state, "frames", self.frames.len(), order.chain(in_flight).map(frame));
+        state
     }
 
     pub(crate) fn resident_pages(&self) -> u64 {

@@ -23,7 +23,10 @@ mod universal;
 
 use std::collections::VecDeque;
 
+use serde_json::{Value, json};
+
 use super::bits::Bits;
+use crate::kernel::snapshot::listed;
 use crate::plan::{CompactionKind, LsmFormat, LsmSpec};
 use blob::Blobs;
 use encoding::Encoding;
@@ -104,6 +107,32 @@ impl Lsm {
             scratch: Vec::new(),
             spec,
         }
+    }
+
+    /// Memtables and the files of each level: level 0 from the newest, the others in key order.
+    pub(crate) fn state(&self) -> Value {
+        let memtable = |table: &Memtable| json!({"entries": table.puts(), "bytes": table.arena_bytes()});
+        let levels = self.levels.iter().map(|files| {
+            let file = |file: &SstFile| {
+                json!({
+                    "file": file.id,
+                    "first_key": file.smallest(),
+                    "last_key": file.largest(),
+                    "entries": file.ranks.len(),
+                    "tombstones": file.deleted.len(),
+                    "bytes": file.bytes,
+                })
+            };
+            let mut level = json!({"bytes": file::bytes(files)});
+            listed(&mut level, "files", files.len(), files.iter().map(file));
+            level
+        });
+        json!({
+            "memtable": memtable(&self.active),
+            "full_memtables": self.sealed.iter().map(memtable).collect::<Vec<_>>(),
+            "levels": levels.collect::<Vec<_>>(),
+            "keys": self.live_keys,
+        })
     }
 
     /// Writes a key, or its tombstone, to the memtable.

@@ -9,15 +9,23 @@
 //! A lookup goes through the directory to the leaf and from there up the parents, which gives the same pages a search from the
 //! root visits. A split finds its middle key by selecting a bit.
 
+pub(crate) mod free_list;
 mod level;
 mod lmdb;
+mod old_entries;
 mod shape;
 mod sqlite;
 mod sqlite_format;
+mod versions;
+
+use serde_json::{Value, json};
 
 use super::bits::Bits;
+use crate::kernel::snapshot::listed;
 pub(crate) use level::NONE;
 use level::{Bulk, Level, Node};
+pub(crate) use old_entries::Cleanup;
+use old_entries::OldEntries;
 pub(crate) use shape::TreeShape;
 use sqlite::SqliteTree;
 pub(crate) use sqlite_format::{Cells, Structure};
@@ -58,6 +66,8 @@ pub(crate) struct Tree {
     changes: Vec<Change>,
     /// What SQLite's pages need to be known.
     sqlite: Option<Box<SqliteTree>>,
+    /// Entries of versions that are not the newest. Absent where rows are updated in place.
+    old: Option<Box<OldEntries>>,
 }
 
 /// From stretches of ranks to leaves. Empty while the leaves are found by arithmetic.
@@ -83,6 +93,7 @@ impl Tree {
             directory: Directory::default(),
             rightmost: 0,
             changes: Vec::new(),
+            old: None,
         };
         tree.make_directory();
         tree
@@ -148,6 +159,7 @@ impl Tree {
             directory: Directory::default(),
             rightmost: counts[0].0 - 1,
             changes: Vec::new(),
+            old: None,
         };
         if contiguous.is_none() {
             tree.make_directory();
@@ -155,8 +167,10 @@ impl Tree {
         tree
     }
 
+    #[inline]
     pub(crate) fn contains(&self, rank: u32) -> bool {
-        self.present.get(rank)
+        // A tree without a gap need not look, which spares a memory access where there are many keys.
+        self.keys == u64::from(self.present.len()) || self.present.get(rank)
     }
 
     /// The first present rank at or after `rank`.
@@ -182,6 +196,32 @@ impl Tree {
         self.levels[level].allocated
     }
 
+    /// Pages of each level from the leaves up, in key order: the lowest key a leaf may hold, the first child of an inner page.
+    pub(crate) fn state(&self) -> Value {
+        let mut leftmost = Path { pages: [0; MAX_LEVELS], height: 0 };
+        self.path(0, &mut leftmost);
+        let levels = self.levels.iter().enumerate().map(|(number, level)| {
+            let first = leftmost.pages[number];
+            let pages = std::iter::successors(Some(first), |page| {
+                let next = level.get(*page).next;
+                (next != NONE).then_some(next)
+            });
+            let page = |page: u32| {
+                let node = level.get(page);
+                json!({
+                    "page_id": page,
+                    "start": node.start,
+                    "count": node.count,
+                    "parent": (node.parent != NONE).then_some(node.parent),
+                })
+            };
+            let mut state = json!({"level": number});
+            listed(&mut state, "pages", level.pages() as usize, pages.map(page));
+            state
+        });
+        json!({"keys": self.keys, "height": self.height(), "levels": levels.collect::<Vec<_>>()})
+    }
+
     pub(crate) fn leaf_density(&self) -> f64 {
         match &self.sqlite {
             Some(sqlite) => self.fill(sqlite, 0..1),
@@ -197,6 +237,12 @@ impl Tree {
     pub(crate) fn next_leaf(&self, leaf: u32) -> Option<(u32, u32)> {
         let next = self.levels[0].get(leaf).next;
         (next != NONE).then(|| (next, self.levels[0].get(next).start))
+    }
+
+    /// The page to the right on a level.
+    pub(crate) fn next_page(&self, level: usize, page: u32) -> Option<u32> {
+        let next = self.levels[level].get(page).next;
+        (next != NONE).then_some(next)
     }
 
     /// Keys on a leaf.
@@ -215,6 +261,11 @@ impl Tree {
             return self.rightmost;
         }
         let mut leaf = self.directory.leaves[stretch as usize];
+        let whole =
+            stretch + 1 < self.directory.filled && self.directory.leaves[stretch as usize + 1] == leaf;
+        if whole {
+            return leaf;
+        }
         loop {
             let next = leaves.get(leaf).next;
             if next == NONE || leaves.get(next).start > rank {
@@ -255,7 +306,8 @@ impl Tree {
         let node = self.levels[0].get_mut(leaf);
         node.count += 1;
         let (count, rightmost) = (node.count, node.next == NONE);
-        if count > self.shape.leaf.capacity(rightmost) {
+        let old = if self.old.is_some() { self.old_items(leaf) } else { 0 };
+        if count + old > self.shape.leaf.capacity(rightmost) {
             let appended = self.shape.lmdb && self.is_last_of(leaf, rank);
             self.split(0, leaf, appended);
         }
@@ -282,16 +334,23 @@ impl Tree {
             self.make_directory();
         }
         let node = self.levels[level].get(page);
+        let old = if level == 0 && self.old.is_some() { self.old_items(page) } else { 0 };
         let left_count = if self.shape.lmdb {
             self.shape.page(level).split_as_lmdb(node.count, appended, level == 0)
         } else {
-            self.shape.page(level).split(node.count, node.next == NONE)
+            self.shape.page(level).split(node.count + old, node.next == NONE)
         };
-        let right_start = if level == 0 {
-            // There are more keys than `left_count` from the start on, so the bit exists.
-            self.present.select(node.start, left_count).unwrap_or(node.start)
+        let (right_start, left_count) = if level > 0 {
+            (self.child_after(level, node.start, left_count), left_count)
+        } else if old > 0 {
+            match self.split_among_old(page, left_count) {
+                Some(place) => place,
+                // All entries have one key, which stays on one page here.
+                None => return,
+            }
         } else {
-            self.child_after(level, node.start, left_count)
+            // There are more keys than `left_count` from the start on, so the bit exists.
+            (self.present.select(node.start, left_count).unwrap_or(node.start), left_count)
         };
         if level == 0 && node.next == NONE {
             // What lies before the split stays with the left page, though it has no entry yet.
@@ -305,6 +364,9 @@ impl Tree {
         left.count = left_count;
         self.changes.push(Change::Split { level: level as u8, left: page, right });
         if level == 0 {
+            if let Some(old) = &mut self.old {
+                old.split(page, right, right_start);
+            }
             self.direct_to(right_start, right);
             if node.next == NONE {
                 self.rightmost = right;
@@ -403,6 +465,9 @@ impl Tree {
         node.next = gone.next;
         let parent = node.parent;
         if level == 0 {
+            if let Some(old) = &mut self.old {
+                old.join(left, right);
+            }
             self.direct_to(gone.start, left);
             if gone.next == NONE {
                 self.rightmost = left;
@@ -426,7 +491,9 @@ impl Tree {
 
     fn make_directory(&mut self) {
         let universe = self.present.len();
-        let shift = self.shape.leaf.bulk_items.max(2).ilog2();
+        // Fine enough that most stretches lie in one leaf, where leaves are large enough for that to cost little.
+        let entries = self.shape.leaf.bulk_items.max(2);
+        let shift = if entries < 64 { entries.ilog2() } else { entries.ilog2() - 2 };
         let mut leaves = vec![0; (universe >> shift) as usize + 1];
         let mut leaf = 0;
         let mut filled = 0;
@@ -479,6 +546,7 @@ impl Tree {
             + self.directory.leaves.capacity() as u64 * 4
             + self.levels.iter().map(Level::memory_bytes).sum::<u64>()
             + self.sqlite.as_ref().map_or(0, |sqlite| sqlite.memory_bytes())
+            + self.old.as_ref().map_or(0, |old| old.memory_bytes())
     }
 }
 

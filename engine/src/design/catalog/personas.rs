@@ -71,6 +71,7 @@ const PERSONAS: &[Persona] = &[
                 parameters: &[
                     ("page_size", Integer(8192)),
                     ("fill_factor", Number(1.0)),
+                    ("updates", Text("new_version")),
                     ("hint_bits", Boolean(true)),
                     ("page_requests_per_update", Integer(3)),
                 ],
@@ -88,7 +89,12 @@ const PERSONAS: &[Persona] = &[
             Preset { kind: "seq-scan", parameters: &[("read_ahead_pages", Integer(16))] },
             Preset {
                 kind: "wal",
-                parameters: &[("commit_mode", Text("sync")), ("group_commit", Boolean(true))],
+                parameters: &[
+                    ("commit_mode", Text("sync")),
+                    ("group_commit", Boolean(true)),
+                    ("record_format", Text("postgres")),
+                    ("full_page_writes", Boolean(true)),
+                ],
             },
         ],
     },
@@ -217,13 +223,25 @@ const PERSONAS: &[Persona] = &[
     Persona {
         name: "lmdb",
         title: "LMDB",
-        description: "Copy-on-write B+tree in pages of 4 KiB, read through the operating system's page cache; no log. Values are the \
-                      library's defaults (0.9.24).",
+        description: "Copy-on-write B+tree in pages of 4 KiB, read through the operating system's page cache and written at commit; no \
+                      log. Values are the library's defaults (0.9.24).",
         template_slug: "lmdb",
         presets: &[
             Preset {
                 kind: "clustered-storage",
-                parameters: &[("page_size", Integer(4096)), ("page_format", Text("lmdb"))],
+                parameters: &[
+                    ("page_size", Integer(4096)),
+                    ("page_format", Text("lmdb")),
+                    ("copy_on_write", Boolean(true)),
+                ],
+            },
+            Preset {
+                kind: "btree-index",
+                parameters: &[
+                    ("page_size", Integer(4096)),
+                    ("page_format", Text("lmdb")),
+                    ("copy_on_write", Boolean(true)),
+                ],
             },
             Preset {
                 kind: "buffer-pool",
