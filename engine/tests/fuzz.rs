@@ -182,7 +182,7 @@ fn lsm_canvas() -> impl Strategy<Value = Value> {
             let mut tree = json!({
                 "page_size": 8192, "compaction": compaction, "write_buffer_bytes": write_buffer,
                 "target_file_bytes": target_file, "level_base_bytes": level_base, "size_ratio": ratio, "levels": levels,
-                "dynamic_level_bytes": dynamic, "max_memtables": memtables, "level0_trigger_files": level0.0,
+                "dynamic_level_bytes": dynamic, "max_memtables": memtables, "max_background_jobs": 2 * memtables, "level0_trigger_files": level0.0,
                 "slowdown_files": level0.1, "stop_files": level0.2, "delayed_write_mb_s": level0.3,
                 "universal_size_ratio_percent": run_ratio, "max_size_amplification_percent": amplification,
                 "soft_pending_gib": soft, "hard_pending_gib": hard, "blob_gc_age_cutoff": cutoff, "bloom": bloom,

@@ -74,7 +74,8 @@ pub(crate) enum Purpose {
     /// A log's flush.
     Flush { wal: u16 },
     /// Part of an LSM tree's flush or compaction.
-    Lsm { lsm: u16, flush: bool },
+    /// A job of an LSM tree, by its place among those at work.
+    Lsm { lsm: u16, job: u8 },
 }
 
 impl Purpose {

@@ -319,7 +319,7 @@ impl Kernel<'_> {
             Purpose::Force { client, pool } => self.forced_request_done(client, pool),
             Purpose::Background { pool, leaves } => self.written_in_background(usize::from(pool), leaves),
             Purpose::Flush { wal } => self.log_flushed(usize::from(wal), &request),
-            Purpose::Lsm { lsm, flush } => self.lsm_chunk_done(usize::from(lsm), flush),
+            Purpose::Lsm { lsm, job } => self.lsm_chunk_done(usize::from(lsm), usize::from(job)),
         }
     }
 

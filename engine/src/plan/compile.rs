@@ -191,6 +191,7 @@ impl Reader<'_> {
             page_size_bytes: self.integer("page_size")?,
             compaction,
             write_buffer_bytes: u64::from(self.integer("write_buffer_bytes")?),
+            max_background_jobs: self.integer("max_background_jobs")?,
             max_memtables: self.integer("max_memtables")?,
             target_file_bytes: u64::from(self.integer("target_file_bytes")?),
             level_base_bytes: u64::from(self.integer("level_base_bytes")?),

@@ -117,6 +117,7 @@ pub(crate) struct LsmSpec {
     pub(crate) compaction: CompactionKind,
     pub(crate) write_buffer_bytes: u64,
     pub(crate) max_memtables: u32,
+    pub(crate) max_background_jobs: u32,
     pub(crate) target_file_bytes: u64,
     pub(crate) level_base_bytes: u64,
     pub(crate) size_ratio: f64,
@@ -146,6 +147,11 @@ pub(crate) struct LsmSpec {
 }
 
 impl LsmSpec {
+    /// Compactions at once. A quarter of the jobs, and at least one, are for flushes (RocksDB's `GetBGJobLimits`).
+    pub(crate) fn max_compactions(&self) -> usize {
+        (self.max_background_jobs - (self.max_background_jobs / 4).max(1)).max(1) as usize
+    }
+
     /// Lazy leveling: runs of a tier that become one.
     pub(crate) fn runs_per_tier(&self) -> usize {
         libm::round(self.size_ratio).max(2.0) as usize
