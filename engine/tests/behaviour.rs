@@ -111,8 +111,40 @@ fn designs() -> Vec<Value> {
         &["client.out -> seq", "seq.table -> rows", "rows.pages -> disk"],
     );
     let versions = versioned(30, json!({}), json!({"column": "other"}));
+    // Changed pages are written at commit.
+    let committed = |kind: &str, tree: Value, pool: Value| {
+        canvas(
+            &[
+                ("client", "client", none()),
+                ("tree", kind, tree),
+                ("pool", "buffer-pool", pool),
+                ("disk", "disk", none()),
+            ],
+            &["client.out -> tree", "tree.pages -> pool", "pool.device -> disk"],
+        )
+    };
+    let sqlite = |parameters: Value| {
+        let mut tree = json!({"page_format": "sqlite", "build": "inserted"});
+        tree.as_object_mut().unwrap().extend(parameters.as_object().unwrap().clone());
+        tree
+    };
+    let in_place = json!({"capacity_pages": 20, "write_back": "commit", "policy": "clean-first-lru"});
+    let journal =
+        json!({"capacity_pages": 20, "write_back": "commit", "journal": "wal", "checkpoint_frames": 30});
+    let copied = json!({"page_format": "lmdb", "page_size": 4096, "copy_on_write": true});
     vec![
         versions,
+        committed("clustered-storage", sqlite(json!({"page_size": 1024})), in_place.clone()),
+        committed(
+            "clustered-storage",
+            sqlite(json!({"page_size": 512, "without_rowid": true})),
+            journal.clone(),
+        ),
+        committed("clustered-storage", copied.clone(), in_place.clone()),
+        committed("btree-index", sqlite(json!({"page_size": 512})), journal),
+        committed("btree-index", copied, in_place),
+        clustered(20, sqlite(json!({"page_size": 512}))),
+        clustered(20, json!({"page_format": "lmdb"})),
         heap_btree(20, none()),
         heap_btree(1, none()),
         clustered(20, none()),

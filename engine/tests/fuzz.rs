@@ -16,6 +16,9 @@ struct Shape {
     pool_pages: Option<u32>,
     log: Option<&'static str>,
     storage: &'static str,
+    format: &'static str,
+    /// How the pool writes when a transaction commits, where it does.
+    journal: Option<&'static str>,
     page_size: u32,
     fill_factor: f64,
     path: &'static str,
@@ -32,17 +35,23 @@ fn shape() -> impl Strategy<Value = Shape> {
         prop::option::of(select(vec![8u32, 16, 100, 10_000])),
         prop::option::of(select(vec!["sync", "async", "interval"])),
         select(vec!["heap-storage", "clustered-storage"]),
-        select(vec![4096u32, 8192, 16_384]),
+        (
+            select(vec!["default", "sqlite", "without rowid", "lmdb"]),
+            prop::option::of(select(vec!["off", "wal"])),
+            select(vec![512u32, 4096, 8192, 16_384]),
+        ),
         select(vec![0.5, 0.9, 1.0]),
         select(vec!["index", "covering", "scan", "direct", "all"]),
         select(vec!["bulk", "inserted"]),
         disk,
     )
-        .prop_map(|(pool_pages, log, storage, page_size, fill_factor, path, build, disk)| Shape {
+        .prop_map(|(pool_pages, log, storage, pages, fill_factor, path, build, disk)| Shape {
             pool_pages,
             log,
             storage,
-            page_size,
+            format: pages.0,
+            journal: pages.1,
+            page_size: pages.2,
             fill_factor,
             path,
             build,
@@ -57,7 +66,15 @@ impl Shape {
         let mut wires: Vec<String> = Vec::new();
         let below = match self.pool_pages {
             Some(capacity) => {
-                blocks.push(("pool", "buffer-pool", json!({"capacity_pages": capacity})));
+                let mut parameters = json!({"capacity_pages": capacity});
+                if let Some(journal) = self.journal {
+                    parameters["policy"] = json!("clean-first-lru");
+                    parameters["write_back"] = json!("commit");
+                    parameters["journal"] = json!(journal);
+                    parameters["checkpoint_frames"] = json!(capacity);
+                    parameters["sync_at_commit"] = json!(capacity % 10 == 0);
+                }
+                blocks.push(("pool", "buffer-pool", parameters));
                 wires.push("pool.device -> disk".into());
                 "pool"
             }
@@ -74,11 +91,20 @@ impl Shape {
                 wires.push(format!("{id}.log -> wal"));
             }
         };
+        let mut tree = pages.clone();
+        if self.format != "default" {
+            tree["page_format"] = json!(if self.format == "lmdb" { "lmdb" } else { "sqlite" });
+            tree["copy_on_write"] = json!(self.pool_pages.is_some() && self.journal.is_some());
+        }
         if self.path != "covering" {
-            pages_block("rows", self.storage, pages.clone());
+            let mut rows = if self.storage == "heap-storage" { pages } else { tree.clone() };
+            if self.format == "without rowid" && self.storage != "heap-storage" {
+                rows["without_rowid"] = json!(true);
+            }
+            pages_block("rows", self.storage, rows);
         }
         if ["index", "covering", "all"].contains(&self.path) {
-            let mut parameters = pages;
+            let mut parameters = tree;
             parameters["build"] = json!(self.build);
             pages_block("index", "btree-index", parameters);
             blocks.push(("lookup", "index-scan", json!({})));
@@ -96,6 +122,78 @@ impl Shape {
         }
         canvas(&blocks, &wires.iter().map(String::as_str).collect::<Vec<_>>())
     }
+}
+
+/// An LSM tree with any parameters, small enough that all of it happens: alone, behind an index scan, or beside a heap.
+fn lsm_canvas() -> impl Strategy<Value = Value> {
+    let compactions = select(vec!["leveled", "universal", "lazy-leveled", "leveldb"]);
+    let sizes = (
+        select(vec![65_536u32, 200_000]),
+        select(vec![65_536u32, 300_000]),
+        select(vec![65_536u32, 1 << 20]),
+    );
+    let shape = (select(vec![2.0, 3.5, 10.0]), 3u32..8, any::<bool>(), 2u32..5);
+    let level0 = (1u32..6, 1u32..9, 2u32..12, select(vec![0.1, 16.0]));
+    let tiers = (select(vec![0u32, 1, 100]), select(vec![1u32, 25, 200]));
+    let pending = (select(vec![0.001, 64.0]), select(vec![0.001, 256.0]));
+    let values = (prop::option::of(select(vec![0u32, 50, 1000])), select(vec![0.0, 0.25, 1.0]));
+    let filters = (select(vec!["none", "uniform", "monkey"]), select(vec![1.0, 10.0, 32.0]));
+    let load = (
+        select(vec!["concurrent", "settled"]),
+        select(vec!["inserted", "empty"]),
+        prop::option::of(0u32..3000),
+    );
+    let wiring =
+        (prop::option::of(select(vec![8u32, 200])), any::<bool>(), select(vec!["alone", "scan", "heap"]));
+    ((compactions, sizes, shape, level0), (tiers, pending, values), (filters, load, wiring)).prop_map(
+        |(
+            (compaction, (write_buffer, target_file, level_base), (ratio, levels, dynamic, memtables), level0),
+            ((run_ratio, amplification), (soft, hard), (min_blob, cutoff)),
+            ((bloom, bits), (background, build, load_puts), (pool_pages, log, wiring)),
+        )| {
+            let mut tree = json!({
+                "page_size": 8192, "compaction": compaction, "write_buffer_bytes": write_buffer,
+                "target_file_bytes": target_file, "level_base_bytes": level_base, "size_ratio": ratio, "levels": levels,
+                "dynamic_level_bytes": dynamic, "max_memtables": memtables, "level0_trigger_files": level0.0,
+                "slowdown_files": level0.1, "stop_files": level0.2, "delayed_write_mb_s": level0.3,
+                "universal_size_ratio_percent": run_ratio, "max_size_amplification_percent": amplification,
+                "soft_pending_gib": soft, "hard_pending_gib": hard, "blob_gc_age_cutoff": cutoff, "bloom": bloom,
+                "bloom_bits": bits, "background": background, "build": build,
+            });
+            for (name, value) in [("min_blob_bytes", min_blob), ("load_puts", load_puts)] {
+                if let Some(value) = value {
+                    tree[name] = json!(value);
+                }
+            }
+            let mut blocks =
+                vec![("client", "client", json!({})), ("tree", "lsm-tree", tree), ("disk", "disk", json!({}))];
+            let mut wires = Vec::new();
+            let below = match pool_pages {
+                Some(capacity) => {
+                    blocks.push(("pool", "buffer-pool", json!({"capacity_pages": capacity})));
+                    wires.push("pool.device -> disk");
+                    ["tree.pages -> pool", "rows.pages -> pool"]
+                }
+                None => ["tree.pages -> disk", "rows.pages -> disk"],
+            };
+            wires.push(below[0]);
+            if log {
+                blocks.push(("wal", "wal", json!({})));
+                wires.extend(["tree.log -> wal", "wal.device -> disk"]);
+            }
+            if wiring == "alone" {
+                wires.push("client.out -> tree");
+            } else {
+                blocks.push(("lookup", "index-scan", json!({})));
+                wires.extend(["client.out -> lookup", "lookup.index -> tree"]);
+            }
+            if wiring == "heap" {
+                blocks.push(("rows", "heap-storage", json!({})));
+                wires.extend(["lookup.table -> rows", below[1]]);
+            }
+            canvas(&blocks, &wires)
+        },
+    )
 }
 
 fn operation() -> impl Strategy<Value = Value> {
@@ -126,7 +224,7 @@ fn config() -> impl Strategy<Value = Value> {
     (
         (select(vec![1u64, 10, 400]), select(vec![0u64, 7]), select(vec![1u32, 2, 8, 100])),
         select(distributions),
-        (select(vec![0u64, 1, 2, 50, 3000]), select(vec![1u32, 100, 1500])),
+        (select(vec![0u64, 1, 2, 50, 3000]), select(vec![1u32, 100, 1500, 20_000])),
         select(vec![1u32, 3]),
         prop::option::of(select(vec![10.0, 100_000.0])),
         select(vec!["hashed", "ascending", "descending"]),
@@ -163,13 +261,13 @@ proptest! {
 
     #[test]
     fn whatever_is_valid_runs_to_its_end(
-        shape in shape(),
+        canvas in prop_oneof![2 => shape().prop_map(|shape| shape.canvas()), 1 => lsm_canvas()],
         operations in prop::collection::vec(operation(), 1..4),
         config in config(),
         trace in select(vec![TraceLevel::None, TraceLevel::Sampled, TraceLevel::Full]),
         seed in 0u64..5,
     ) {
-        let plan = design::check(&shape.canvas()).plan.expect("every shape is a valid design");
+        let plan = design::check(&canvas).plan.expect("every shape is a valid design");
         let document = json!({"operations": operations, "config": config});
         // What a workload may not ask for is a diagnostic; that it is one is all there is to check.
         let Ok(workload) = workload::parse(&document) else { return Ok(()) };

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::counters::Counters;
 use super::disk::{IoKind, Purpose, Request};
-use super::lsm::{Found, Job, Lsm};
+use super::lsm::{Found, Job, Lsm, Pressure};
 use super::operator::ROWS;
 use super::wal::record::Record;
 use crate::kernel::cause::{WRITE_SLOWDOWN, WRITE_STALL};
@@ -98,7 +98,7 @@ impl LsmBlock {
 
     fn writers_wait(&self) -> bool {
         self.lsm.is_full()
-            || self.lsm.level0_files() >= self.spec.stop_files as usize
+            || self.lsm.pressure() == Pressure::Stop
             || self.spec.settled && (self.flush.is_some() || self.compaction.is_some())
     }
 
@@ -106,11 +106,14 @@ impl LsmBlock {
         let levels = self.lsm.level_sizes();
         let written = self.counters.measured(BYTES_FLUSHED) + self.counters.measured(BYTES_COMPACTED);
         let put = self.counters.measured(BYTES_PUT);
+        let (blob_files, blob_bytes) = self.lsm.blob_sizes();
         json!({
             "keys": self.lsm.live_keys(),
             "memtable_bytes": self.lsm.memtable_bytes(),
             "sst_files": levels.iter().map(|(files, _)| files).sum::<usize>(),
             "sst_bytes": self.lsm.sst_bytes(),
+            "blob_files": blob_files,
+            "blob_bytes": blob_bytes,
             "files_per_level": levels.iter().map(|(files, _)| files).collect::<Vec<_>>(),
             "bytes_per_level": levels.iter().map(|(_, bytes)| bytes).collect::<Vec<_>>(),
             "write_amplification": (put > 0).then(|| written as f64 / put as f64),
@@ -258,7 +261,7 @@ impl Kernel<'_> {
         let number = usize::from(lsm);
         let block = &mut self.lsms[number];
         let waits = block.writers_wait();
-        let slow = !delayed && block.lsm.level0_files() >= block.spec.slowdown_files as usize;
+        let slow = !delayed && block.lsm.pressure() == Pressure::Slow;
         if (waits || slow) && self.cpu_ns > 0 {
             self.push(client, Step::LsmPut { lsm, rank, deleted, delayed });
             return Flow::Yield;

@@ -340,8 +340,8 @@ impl Kernel<'_> {
         let trees: Vec<(u16, u32)> = on_key.chain(columns).collect();
         for (tree, rank) in trees.into_iter().rev() {
             self.push(client, Step::TreeRemove { tree, rank });
-            if found_in == Some(tree) {
-                let block = &self.trees[usize::from(tree)];
+            let block = &self.trees[usize::from(tree)];
+            if found_in == Some(tree) && block.copy_on_write.is_none() {
                 let page = block.tree.leaf_of(rank);
                 self.push(client, Step::Page { space: block.first_space, page, write: true });
             } else {

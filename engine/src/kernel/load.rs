@@ -190,6 +190,7 @@ impl<'a> Kernel<'a> {
             free_runs: Vec::new(),
             forcing_pools,
             forced: Vec::new(),
+            copies_written: 0,
             header_spaces: world.header_spaces.into_iter().map(|(_, space)| space).collect(),
             client_block,
             issued: 0,

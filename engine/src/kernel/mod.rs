@@ -149,6 +149,8 @@ pub(crate) struct Kernel<'a> {
     /// Pools that write changed pages at commit, and the pages of a commit in progress.
     forcing_pools: Vec<u16>,
     forced: Vec<SpacePage>,
+    /// Pages of copy-on-write trees written so far: where the next ones go.
+    copies_written: u32,
     /// Spaces of the header pages that each transaction reads first.
     header_spaces: Vec<u16>,
     client_block: usize,

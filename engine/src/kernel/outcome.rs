@@ -70,7 +70,7 @@ impl Kernel<'_> {
             .iter()
             .map(|heap| u64::from(heap.pages()) * u64::from(heap.page_size_bytes))
             .chain(self.trees.iter().map(|tree| tree.pages() * u64::from(tree.page_size_bytes)))
-            .chain(self.lsms.iter().map(|lsm| lsm.lsm.sst_bytes()))
+            .chain(self.lsms.iter().map(|lsm| lsm.lsm.sst_bytes() + lsm.lsm.blob_sizes().1))
             .sum();
         let row_bytes: u64 =
             self.tables.iter().map(|table| self.rows(table) * u64::from(table.record_bytes)).sum();
@@ -213,6 +213,9 @@ impl Kernel<'_> {
         }
         for tree in &self.trees {
             results[tree.block].counters = tree.counters.to_map();
+            if let Some(copies) = &tree.copy_on_write {
+                results[tree.block].counters.extend(copies.counters.to_map());
+            }
             results[tree.block].gauges = map(tree.gauges());
         }
         for heap in &self.heaps {

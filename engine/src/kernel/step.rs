@@ -55,6 +55,8 @@ pub(crate) enum Step {
     Checkpoint { pool: u16 },
     /// Makes durable what was written at a commit.
     Sync { pool: u16 },
+    /// Tells the file of a copy-on-write tree where its new root is.
+    WriteMeta { pool: u16 },
 }
 
 /// How a client goes on after a step.
@@ -107,6 +109,7 @@ impl Kernel<'_> {
             Step::Force { pool } => self.force(client, pool),
             Step::Checkpoint { pool } => self.checkpoint(client, pool),
             Step::Sync { pool } => self.sync(client, pool),
+            Step::WriteMeta { pool } => self.write_meta(client, pool),
         }
     }
 

@@ -7,6 +7,7 @@ use crate::SimulateError;
 use crate::blocks::bits::Bits;
 use crate::blocks::buffer::Pool;
 use crate::blocks::column_index::ColumnIndex;
+use crate::blocks::copy_on_write::CopyOnWrite;
 use crate::blocks::disk::Disk;
 use crate::blocks::heap::versions::Versions;
 use crate::blocks::heap::{self, HeapBlock};
@@ -282,6 +283,9 @@ impl<'a> World<'a> {
         if pages_per_row > 0 {
             tree.overflow = Some(Overflow { space: self.spaces.len() as u16, pages_per_row });
             self.add_space(block, spec.pages, spec.page_size_bytes, 0, memory)?;
+        }
+        if spec.copy_on_write {
+            tree.copy_on_write = Some(CopyOnWrite::new(spec.page_size_bytes, tree.pages()));
         }
         if spec.page_format == PageFormat::Sqlite {
             tree.header = Some(self.header_space(block, spec, memory)?);

@@ -34,6 +34,7 @@ pub(crate) fn compile(canvas: &Canvas, found: &mut Vec<Diagnostic>) -> Option<Pl
     check_tables(&blocks, found);
     check_searched_indexes(&blocks, found);
     check_page_sizes(&blocks, found);
+    check_copy_on_write(&blocks, found);
 
     let client_out = blocks.iter().find_map(|block| match &block.spec {
         Spec::Client { out } => Some(out.clone()),
@@ -135,6 +136,7 @@ impl Reader<'_> {
                 "lmdb" => PageFormat::Lmdb,
                 _ => PageFormat::Postgres,
             },
+            copy_on_write: self.boolean("copy_on_write")?,
             without_rowid: self.boolean("without_rowid").unwrap_or(false),
             fill_factor: self.number("fill_factor")?,
             bulk_build: self.text("build")? == "bulk",
@@ -159,14 +161,21 @@ impl Reader<'_> {
     }
 
     fn lsm(&self) -> Option<LsmSpec> {
-        let trigger = self.integer("level0_trigger_files")?;
-        // One more file than the trigger always gives a compaction something to do, so writers cannot wait for ever.
-        let slowdown = self.integer("slowdown_files")?.max(trigger);
+        let size_ratio = self.number("size_ratio")?;
         let compaction = match self.text("compaction")?.as_str() {
             "universal" => CompactionKind::Universal,
+            "lazy-leveled" => CompactionKind::LazyLeveled,
             "leveldb" => CompactionKind::LevelDb,
             _ => CompactionKind::Leveled,
         };
+        let trigger = match compaction {
+            // A tier is merged when it is complete.
+            CompactionKind::LazyLeveled => libm::ceil(size_ratio) as u32,
+            _ => self.integer("level0_trigger_files")?,
+        };
+        // One more file than the trigger always gives a compaction something to do, so writers cannot wait for ever.
+        let slowdown = self.integer("slowdown_files")?.max(trigger);
+        let gib = |name: &str| Some(self.number(name)? * f64::from(1 << 30));
         Some(LsmSpec {
             // Empty until `inherit_tables` has seen the whole plan.
             table: self.text("table").unwrap_or_default(),
@@ -176,13 +185,17 @@ impl Reader<'_> {
             max_memtables: self.integer("max_memtables")?,
             target_file_bytes: u64::from(self.integer("target_file_bytes")?),
             level_base_bytes: u64::from(self.integer("level_base_bytes")?),
-            size_ratio: self.number("size_ratio")?,
+            size_ratio,
             levels: self.integer("levels")?,
             dynamic_level_bytes: self.boolean("dynamic_level_bytes")?,
             level0_trigger_files: trigger,
             slowdown_files: slowdown,
             stop_files: self.integer("stop_files")?.max(slowdown).max(trigger + 1),
             delayed_write_mb_s: self.number("delayed_write_mb_s")?,
+            soft_pending_bytes: gib("soft_pending_gib")?,
+            hard_pending_bytes: gib("hard_pending_gib")?,
+            min_blob_bytes: self.integer("min_blob_bytes"),
+            blob_gc_age_cutoff: self.number("blob_gc_age_cutoff")?,
             universal_size_ratio_percent: self.integer("universal_size_ratio_percent")?,
             max_size_amplification_percent: self.integer("max_size_amplification_percent")?,
             bloom: match self.text("bloom")?.as_str() {
@@ -409,6 +422,23 @@ fn check_searched_indexes(blocks: &[PlanBlock], found: &mut Vec<Diagnostic>) {
             );
             let path = ["blocks", &index.to_string()];
             found.push(Diagnostic::error(Code::PortMismatch, &path, message).at_block(&block.id));
+        }
+    }
+}
+
+fn check_copy_on_write(blocks: &[PlanBlock], found: &mut Vec<Diagnostic>) {
+    for (index, block) in blocks.iter().enumerate() {
+        let (Spec::BtreeIndex(tree) | Spec::Clustered(tree)) = &block.spec else { continue };
+        let committed =
+            matches!(&blocks[tree.pages].spec, Spec::BufferPool(pool) if pool.at_commit.is_some());
+        if tree.copy_on_write && !committed {
+            let message = format!(
+                "\"{}\" copies pages on write, and \"{}\" does not write them when a transaction commits: use a buffer pool with \
+                 \"write_back\": \"commit\"",
+                block.id, blocks[tree.pages].id
+            );
+            let path = ["blocks", &index.to_string(), "parameters", "copy_on_write"];
+            found.push(Diagnostic::error(Code::CopyOnWriteWithoutCommit, &path, message).at_block(&block.id));
         }
     }
 }

@@ -74,7 +74,7 @@ impl Plan {
         let tree = |tree: &TreeSpec| {
             vec![
                 format!(
-                    "table {}, {} pages of {} bytes, fill factor {}, {}, {} split, merge below {}",
+                    "table {}, {} pages of {} bytes{}, fill factor {}, {}, {} split, merge below {}",
                     tree.table,
                     match tree.page_format {
                         PageFormat::Postgres => "postgres",
@@ -84,6 +84,7 @@ impl Plan {
                         PageFormat::Lmdb => "lmdb",
                     },
                     tree.page_size_bytes,
+                    if tree.copy_on_write { " copied on write" } else { "" },
                     tree.fill_factor,
                     if tree.bulk_build { "bulk built" } else { "built by inserts" },
                     if tree.rightmost_split { "rightmost" } else { "middle" },
@@ -122,6 +123,7 @@ impl Plan {
                         CompactionKind::Leveled if lsm.dynamic_level_bytes => "leveled (dynamic level bytes)",
                         CompactionKind::Leveled => "leveled",
                         CompactionKind::Universal => "universal",
+                        CompactionKind::LazyLeveled => "lazy-leveled",
                         CompactionKind::LevelDb => "LevelDB's",
                     },
                     match lsm.build {

@@ -62,6 +62,7 @@ pub(crate) struct TreeSpec {
     pub(crate) page_size_bytes: u32,
     pub(crate) page_format: PageFormat,
     pub(crate) without_rowid: bool,
+    pub(crate) copy_on_write: bool,
     pub(crate) fill_factor: f64,
     pub(crate) bulk_build: bool,
     pub(crate) rightmost_split: bool,
@@ -82,6 +83,7 @@ pub(crate) struct ColumnSpec {
 pub(crate) enum CompactionKind {
     Leveled,
     Universal,
+    LazyLeveled,
     LevelDb,
 }
 
@@ -123,6 +125,11 @@ pub(crate) struct LsmSpec {
     pub(crate) slowdown_files: u32,
     pub(crate) stop_files: u32,
     pub(crate) delayed_write_mb_s: f64,
+    pub(crate) soft_pending_bytes: f64,
+    pub(crate) hard_pending_bytes: f64,
+    /// Values of at least this size are kept apart from their keys; absent: none is.
+    pub(crate) min_blob_bytes: Option<u32>,
+    pub(crate) blob_gc_age_cutoff: f64,
     pub(crate) universal_size_ratio_percent: u32,
     pub(crate) max_size_amplification_percent: u32,
     pub(crate) bloom: BloomKind,
@@ -134,6 +141,13 @@ pub(crate) struct LsmSpec {
     pub(crate) load_puts: Option<u32>,
     pub(crate) pages: BlockIndex,
     pub(crate) log: Option<BlockIndex>,
+}
+
+impl LsmSpec {
+    /// Lazy leveling: runs of a tier that become one.
+    pub(crate) fn runs_per_tier(&self) -> usize {
+        libm::round(self.size_ratio).max(2.0) as usize
+    }
 }
 
 #[derive(Debug, Clone, PartialEq)]

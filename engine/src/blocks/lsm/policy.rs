@@ -2,7 +2,7 @@
 
 use super::file::{Levels, bytes, grandparents, overlapping};
 use super::merge::Cut;
-use super::{leveldb, leveled, universal};
+use super::{lazy, leveldb, leveled, universal};
 use crate::plan::{CompactionKind, LsmSpec};
 
 /// What a policy wants done.
@@ -21,6 +21,7 @@ pub(crate) fn pick(spec: &LsmSpec, levels: &Levels, pointers: &[u32]) -> Option<
     match spec.compaction {
         CompactionKind::Leveled => leveled::pick(spec, levels),
         CompactionKind::Universal => universal::pick(spec, levels),
+        CompactionKind::LazyLeveled => lazy::pick(spec, levels),
         CompactionKind::LevelDb => leveldb::pick(spec, levels, pointers),
     }
 }
