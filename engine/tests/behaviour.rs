@@ -36,6 +36,36 @@ fn clustered(pool_pages: u32, parameters: Value) -> Value {
     )
 }
 
+/// A heap that keeps versions, an index on the key, one on another column, and a log with full-page images.
+fn versioned(pool_pages: u32, heap: Value, column_index: Value) -> Value {
+    let mut heap = heap;
+    heap["updates"] = json!("new_version");
+    canvas(
+        &[
+            ("client", "client", json!({})),
+            ("index", "btree-index", json!({})),
+            ("column", "btree-index", column_index),
+            ("heap", "heap-storage", heap),
+            ("pool", "buffer-pool", json!({"capacity_pages": pool_pages})),
+            ("wal", "wal", json!({"record_format": "postgres", "full_page_writes": true})),
+            ("disk", "disk", json!({})),
+        ],
+        &[
+            "client.out -> index",
+            "client.out -> column",
+            "client.out -> heap",
+            "index.pages -> pool",
+            "column.pages -> pool",
+            "heap.pages -> pool",
+            "index.log -> wal",
+            "column.log -> wal",
+            "heap.log -> wal",
+            "pool.device -> disk",
+            "wal.device -> disk",
+        ],
+    )
+}
+
 /// Every kind of operation on every kind of design that makes sense, however it is wired.
 fn designs() -> Vec<Value> {
     let none = || json!({});
@@ -101,7 +131,9 @@ fn designs() -> Vec<Value> {
     let journal =
         json!({"capacity_pages": 20, "write_back": "commit", "journal": "wal", "checkpoint_frames": 30});
     let copied = json!({"page_format": "lmdb", "page_size": 4096, "copy_on_write": true});
+    let versions = versioned(30, json!({}), json!({"column": "other"}));
     vec![
+        versions,
         committed("clustered-storage", sqlite(json!({"page_size": 1024})), in_place.clone()),
         committed(
             "clustered-storage",
@@ -571,4 +603,46 @@ fn clients_that_delete_the_same_row_at_once_delete_it_once() {
         assert_eq!(report.summary.operations, 500);
         assert_eq!(report.summary.space_amplification, None, "no row is left");
     }
+}
+
+/// A long transaction keeps versions that others replace: pages cannot be pruned, and the heap and its index grow.
+#[test]
+fn one_slow_scan_bloats_a_heap_of_versions() {
+    let pages = |operations: &[(&str, f64, Value)], clients: u32| {
+        let mut config = config(6_000, clients, 1_000);
+        config["distribution"] = json!("zipfian");
+        let report =
+            run(&versioned(20, json!({}), json!({"column": "other"})), &workload(operations, config));
+        let gauge = |id: &str, name: &str| block(&report, id).gauges[name].as_u64().unwrap();
+        (gauge("heap", "pages"), gauge("index", "leaf_pages"))
+    };
+    let update = (UPDATE, 100.0, Value::Null);
+    let (alone, index_alone) = pages(std::slice::from_ref(&update), 8);
+    let slow = ("SELECT * FROM main WHERE id > ? LIMIT 1000", 0.5, Value::Null);
+    let (beside, _) = pages(&[update, slow], 8);
+    assert!(beside > alone, "{beside} {alone}");
+    assert!(index_alone <= 4, "{index_alone}");
+}
+
+#[test]
+fn an_index_on_a_column_that_changes_ends_hot_updates() {
+    let run = |changes: bool, column: Value| {
+        let parameters = json!({"changes_indexed_column": changes, "changed_bytes": 4});
+        let design = versioned(3_000, json!({"fill_factor": 0.8}), column);
+        run(&design, &workload(&[(UPDATE, 1.0, parameters)], config(20_000, 1, 20_000)))
+    };
+    let other = || json!({"column": "other"});
+    let hot = run(false, other());
+    assert_eq!(counter(&hot, "heap", "hot_updates"), 20_000);
+    assert_eq!(counter(&hot, "index", "versions_added"), 0);
+    let cold = run(true, other());
+    assert_eq!(counter(&cold, "heap", "hot_updates"), 0);
+    assert_eq!(counter(&cold, "index", "versions_added"), 20_000);
+    assert_eq!(counter(&cold, "column", "inserts"), 20_000);
+    let bytes = |report: &Report| counter(report, "wal", "bytes_appended");
+    assert!(bytes(&cold) > bytes(&hot) * 11 / 10);
+    // Values that only grow go to the end of their index, and few of its old pages change.
+    let ascending = run(true, json!({"column": "other", "column_order": "ascending"}));
+    let images = |report: &Report| counter(report, "wal", "full_page_images");
+    assert!(images(&ascending) + 40 < images(&cold), "{} {}", images(&ascending), images(&cold));
 }

@@ -62,12 +62,12 @@ fn pinned_reports() {
         digest[..8].iter().map(|byte| format!("{byte:02x}")).collect::<String>()
     };
     let pinned = [
-        ("heap-btree", "ycsb-a", "145f4a0ffd7d5880"),
-        ("heap-btree", "ycsb-e", "515b2bc2a0b764c0"),
-        ("clustered-large-pool", "ycsb-f", "e802fdc79ae4fb41"),
-        ("ingest-async-cloud", "inserts", "5bd526093776377e"),
-        ("lsm-leveled", "ycsb-a", "8c6d984bd10918dd"),
-        ("full-scan-ssd", "full-scans", "ae3651808c14b2f8"),
+        ("heap-btree", "ycsb-a", "a6a0f34a23c63416"),
+        ("heap-btree", "ycsb-e", "d0bd71efae487c7b"),
+        ("clustered-large-pool", "ycsb-f", "a61de082e8149a5e"),
+        ("ingest-async-cloud", "inserts", "c4bc538600251edc"),
+        ("lsm-leveled", "ycsb-a", "54f5d7721a48d242"),
+        ("full-scan-ssd", "full-scans", "d1bc03abe2125457"),
     ];
     let found: Vec<_> =
         pinned.iter().map(|(design, workload, _)| (*design, *workload, hash(design, workload))).collect();

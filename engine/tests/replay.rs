@@ -108,10 +108,8 @@ fn the_frame_shown_first_is_evicted_next() {
         workload.config.concurrency = 1;
         let events = report(&canvas, &workload).events;
         // Between the end of an operation and the next eviction the pool may be used; take a pair with nothing between.
-        let pair = events.windows(2).find(|pair| {
-            pair[0].kind == "operation_started" && pair[1].kind == "page_evicted"
-                || pair[1].kind == "page_evicted" && pair[0].kind != "page_evicted"
-        });
+        let pair =
+            events.windows(2).find(|pair| pair[1].kind == "page_evicted" && pair[0].kind != "page_evicted");
         let [before, evicted] = pair.unwrap() else { unreachable!() };
         let snapshot = after(&canvas, &workload, before.sequence).unwrap();
         let frames = state(&snapshot, "pool")["frames"].as_array().unwrap();

@@ -10,6 +10,7 @@ use super::counters::Counters;
 use super::disk::{IoKind, Purpose, Request};
 use super::lsm::{Found, Job, Lsm};
 use super::operator::ROWS;
+use super::wal::record::Record;
 use crate::kernel::cause::{WRITE_SLOWDOWN, WRITE_STALL};
 use crate::kernel::load::Find;
 use crate::kernel::step::{Flow, Step};
@@ -285,7 +286,7 @@ impl Kernel<'_> {
         block.counters.add(BYTES_PUT, bytes);
         let (wal, full) = (block.wal, block.lsm.is_full());
         self.cpu_ns += self.costs.lsm_put_ns;
-        self.log(client, wal, bytes);
+        self.log(client, wal, bytes, |_| Record::new(bytes as u32));
         if self.clients[client as usize].traced {
             let block = self.lsms[number].block;
             self.trace.emit(

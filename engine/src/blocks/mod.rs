@@ -2,6 +2,7 @@
 
 pub(crate) mod bits;
 pub(crate) mod buffer;
+pub(crate) mod column_index;
 pub(crate) mod copy_on_write;
 pub(crate) mod counters;
 pub(crate) mod disk;

@@ -40,6 +40,17 @@ impl RowMap {
         chunk[record as usize % CHUNK] = page;
     }
 
+    /// Records that are not where arithmetic says, with their pages.
+    pub(crate) fn moved(&self) -> impl Iterator<Item = (u32, u32)> + '_ {
+        let explicit =
+            self.chunks.iter().enumerate().filter_map(|(index, chunk)| Some((index, chunk.as_ref()?)));
+        explicit.flat_map(|(index, chunk)| {
+            let first = (index * CHUNK) as u32;
+            let records = chunk.iter().enumerate().map(move |(offset, page)| (first + offset as u32, *page));
+            records.filter(|(record, page)| *page != record / self.rows_per_page)
+        })
+    }
+
     pub(crate) fn memory_bytes(&self) -> u64 {
         self.chunks.capacity() as u64 * 8 + self.explicit_chunks * CHUNK as u64 * 4
     }

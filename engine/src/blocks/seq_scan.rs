@@ -5,10 +5,12 @@ use serde_json::json;
 use super::buffer::{Lookup, MISSES};
 use super::disk::{IoKind, Purpose};
 use super::operator::{PAGES, ROWS};
+use super::wal::record::Record;
 use crate::kernel::load::Find;
 use crate::kernel::step::{Flow, Step};
 use crate::kernel::{Kernel, Source, Storage, cost};
 use crate::workload::OperationType;
+use crate::workload::access::Access;
 
 /// One page of a scan.
 struct ScanPage {
@@ -50,8 +52,19 @@ impl Kernel<'_> {
         let statement = self.statements[usize::from(number)];
         let Find::Scan { storage, read_ahead_pages, operator } = statement.find else { return Flow::Next };
         // Only an UPDATE without a condition changes every page on its way.
-        let write = statement.kind != OperationType::Select
-            && statement.access == crate::workload::access::Access::Scan;
+        let changes = statement.kind != OperationType::Select && statement.access == Access::Scan;
+        let versioned = match storage {
+            Storage::Heap(heap) if changes && self.heaps[usize::from(heap)].versions.is_some() => Some(heap),
+            _ => None,
+        };
+        let write = changes && versioned.is_none();
+        if let (Some(heap), 0, 0) = (versioned, position, loaded) {
+            // Versions that the statement makes are not updated again.
+            let heap = &self.heaps[usize::from(heap)];
+            let state = &mut self.clients[client as usize];
+            state.moved_rows = heap.moved_rows();
+            state.scan_pages = heap.pages();
+        }
         let (mut position, mut loaded) = (position, loaded);
         while let Some(page) = self.scan_page(storage, position) {
             if loaded > 0 {
@@ -71,6 +84,17 @@ impl Kernel<'_> {
                 operator.counters.add(ROWS, u64::from(page.rows));
             }
             self.count_scanned(client, number, storage, &page, write, operator);
+            if let Some(heap) = versioned {
+                let end = self.clients[client as usize].scan_pages;
+                if position + 1 < end {
+                    self.push(client, Step::Scan { statement: number, position: position + 1, loaded });
+                }
+                self.update_rows_on(client, number, heap, page.page);
+                if position + 1 == end {
+                    self.clients[client as usize].moved_rows = Vec::new();
+                }
+                return Flow::Next;
+            }
             let Some(next) = page.next else { break };
             position = next;
             if self.cpu_ns >= cost::QUANTUM_NS {
@@ -95,10 +119,10 @@ impl Kernel<'_> {
         let bytes = u64::from(page.rows) * row_bytes;
         let (block, wal) = match storage {
             Storage::Heap(heap) => {
+                let pruned = self.prune_on_visit(client, heap, page.page);
                 let heap = &mut self.heaps[usize::from(heap)];
-                if let (true, Source::Pool(pool)) =
-                    (heap.take_hint(page.page), self.spaces[usize::from(page.space)].source)
-                {
+                let noted = heap.take_hint(page.page) || pruned;
+                if let (true, Source::Pool(pool)) = (noted, self.spaces[usize::from(page.space)].source) {
                     self.pools[usize::from(pool)].change(page.space, page.page);
                 }
                 (heap.block, heap.wal)
@@ -107,14 +131,46 @@ impl Kernel<'_> {
         };
         if write {
             self.totals.bytes_changed += bytes;
-            self.log(client, wal, bytes);
-        } else {
+            self.log(client, wal, bytes, |kernel| kernel.scanned_page_record(storage, page.page));
+        } else if statement.kind == OperationType::Select || statement.access != Access::Scan {
+            // An update of versions counts its rows itself.
             self.totals.bytes_asked += bytes;
         }
         if self.clients[client as usize].traced {
             let block = operator.map_or(block, |operator| self.operators[usize::from(operator)].block);
             self.trace.emit(self.now_ns + self.cpu_ns, block, "page_scan", || json!({"page_id": page.page}));
         }
+    }
+
+    /// An update in place of every row on a page.
+    fn scanned_page_record(&self, storage: Storage, page: u32) -> Record {
+        match storage {
+            Storage::Heap(heap) => {
+                let heap = &self.heaps[usize::from(heap)];
+                Record::new(0).page(heap.logged(page, heap.rows_on(page) * heap.record_bytes, false))
+            }
+            Storage::Tree(tree) => {
+                let block = &self.trees[usize::from(tree)];
+                let bytes = block.tree.leaf_keys(page) * block.tree.item_bytes();
+                Record::new(0).page(block.logged(0, page, bytes, false))
+            }
+        }
+    }
+
+    /// Updates, by new versions, the rows that were on a page when the statement began.
+    fn update_rows_on(&mut self, client: u32, number: u16, heap: u16, page: u32) {
+        let table = usize::from(self.statements[usize::from(number)].table);
+        let keys = &self.tables[table].keys;
+        let state = &mut self.clients[client as usize];
+        let first = state.moved_rows.partition_point(|(of, _)| *of < page);
+        let moved =
+            state.moved_rows[first..].iter().take_while(|(of, _)| *of == page).map(|(_, record)| *record);
+        let loaded = self.heaps[usize::from(heap)].loaded_rows_on(page);
+        let from = state.steps.len();
+        for record in loaded.chain(moved) {
+            state.steps.push(Step::ScannedRow { statement: number, rank: keys.rank_of(record) });
+        }
+        state.steps[from..].reverse();
     }
 
     /// Asks for the page of a scan that is not in memory, together with those behind it that are not either.

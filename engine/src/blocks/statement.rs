@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::operator::{CALLS, PAGES, ROWS};
+use super::wal::record::Record;
 use super::{heap, tree_block, wal};
 use crate::kernel::load::{BoundKey, Find};
 use crate::kernel::step::{Flow, Step};
@@ -112,6 +113,12 @@ impl Kernel<'_> {
             steps.push(Step::TreeInsert { tree, rank });
             steps.push(Step::Search { tree, rank, write: true });
         }
+        // Before the indexes on the key: whoever finds the row by its key finds all of it.
+        for column in state.column_indexes.iter().rev() {
+            let (tree, rank) = (column.tree, column.rank_of(record));
+            steps.push(Step::TreeInsert { tree, rank });
+            steps.push(Step::Search { tree, rank, write: true });
+        }
         steps.push(Step::InsertRow { table, record });
         Flow::Next
     }
@@ -130,6 +137,10 @@ impl Kernel<'_> {
         if let Find::Search { tree, .. } = self.statements[usize::from(number)].find {
             if !self.trees[usize::from(tree)].tree.contains(rank) {
                 self.totals.rows_not_found += 1;
+                let table = usize::from(self.statements[usize::from(number)].table);
+                if let Some(Storage::Heap(heap)) = self.tables[table].storage {
+                    self.visit_old_versions(client, tree, heap, rank);
+                }
                 return Flow::Next;
             }
         }
@@ -194,8 +205,15 @@ impl Kernel<'_> {
         Flow::Next
     }
 
-    fn act_on_heap_row(&mut self, client: u32, number: u16, heap: u16, rank: u32, found_in: Option<u16>) {
-        let statement = self.statements[usize::from(number)];
+    fn act_on_heap_row(
+        &mut self,
+        client: u32,
+        statement_number: u16,
+        heap: u16,
+        rank: u32,
+        found_in: Option<u16>,
+    ) {
+        let statement = self.statements[usize::from(statement_number)];
         let state = &self.clients[client as usize];
         let record = match state.rank == rank {
             true => state.record,
@@ -209,13 +227,26 @@ impl Kernel<'_> {
         let page = block.page_of(record);
         let mut repeated = 0;
         let (space, number, wal) = (block.space, block.block, block.wal);
+        if block.versions.is_some() {
+            if let Some(tree) = found_in {
+                self.visit_old_versions(client, tree, heap, rank);
+            }
+            if statement.kind == OperationType::Update {
+                return self.update_version(client, statement_number, heap, rank, record);
+            }
+        }
+        let pruned = self.prune_on_visit(client, heap, page);
+        let block = &mut self.heaps[usize::from(heap)];
         let write = match statement.kind {
             OperationType::Update => {
                 block.counters.add(heap::ROWS_UPDATED, 1);
                 block.expect_hint(page);
                 repeated = block.page_requests_per_update - 1;
                 let bytes = u64::from(block.record_bytes);
-                self.log(client, wal, bytes);
+                self.log(client, wal, bytes, |kernel| {
+                    let block = &kernel.heaps[usize::from(heap)];
+                    heap::update::in_place_record(block, page, statement.changed_bytes)
+                });
                 if self.clients[client as usize].traced {
                     self.trace.emit(
                         self.now_ns + self.cpu_ns,
@@ -232,7 +263,7 @@ impl Kernel<'_> {
             }
             OperationType::Select | OperationType::Insert => {
                 block.counters.add(heap::ROWS_READ, 1);
-                block.take_hint(page)
+                block.take_hint(page) || pruned
             }
         };
         self.count_repeated_hits(space, repeated);
@@ -250,7 +281,10 @@ impl Kernel<'_> {
                 block.counters.add(tree_block::UPDATES, 1);
                 let (number, wal) = (block.block, block.wal);
                 let bytes = u64::from(self.tables[usize::from(statement.table)].record_bytes);
-                self.log(client, wal, bytes);
+                self.log(client, wal, bytes, |kernel| {
+                    let leaf = kernel.trees[usize::from(tree)].tree.leaf_of(rank);
+                    kernel.trees[usize::from(tree)].update_record(leaf, statement.changed_bytes)
+                });
                 if self.clients[client as usize].traced {
                     let leaf = self.trees[usize::from(tree)].tree.leaf_of(rank);
                     self.trace.emit(
@@ -300,8 +334,11 @@ impl Kernel<'_> {
             self.push(client, Step::LsmPut { lsm, rank, deleted: true, delayed: false });
         }
         let state = &self.tables[usize::from(table)];
-        let trees: Vec<u16> = clustered.into_iter().chain(state.indexes.iter().copied()).collect();
-        for tree in trees.into_iter().rev() {
+        let record = state.keys.record_of(rank);
+        let columns = state.column_indexes.iter().map(|column| (column.tree, column.rank_of(record)));
+        let on_key = clustered.into_iter().chain(state.indexes.iter().copied()).map(|tree| (tree, rank));
+        let trees: Vec<(u16, u32)> = on_key.chain(columns).collect();
+        for (tree, rank) in trees.into_iter().rev() {
             self.push(client, Step::TreeRemove { tree, rank });
             let block = &self.trees[usize::from(tree)];
             if found_in == Some(tree) && block.copy_on_write.is_none() {
@@ -313,13 +350,24 @@ impl Kernel<'_> {
         }
     }
 
-    /// Appends the record of a change of `bytes` to the log of the block that changed, if it has one.
+    /// Appends the record of a change of `bytes` to the log of the block that changed, if it has one. `record` describes it to a
+    /// log whose records depend on more.
     #[inline]
-    pub(crate) fn log(&mut self, client: u32, wal: Option<u16>, bytes: u64) {
+    pub(crate) fn log(
+        &mut self,
+        client: u32,
+        wal: Option<u16>,
+        bytes: u64,
+        record: impl FnOnce(&Self) -> Record,
+    ) {
         let Some(wal) = wal else { return };
         let number = usize::from(wal);
-        let bytes = bytes + wal::RECORD_HEADER_BYTES;
-        self.wals[number].append(bytes);
+        let bytes = if self.wals[number].wants_records() {
+            let record = record(self);
+            self.wals[number].append_record(bytes, &record)
+        } else {
+            self.wals[number].append_change(bytes)
+        };
         self.cpu_ns += self.costs.log_record_ns;
         self.clients[client as usize].logs |= 1 << number;
         if self.clients[client as usize].traced {

@@ -11,9 +11,11 @@ mod lsm;
 mod lsm_leveldb;
 mod lsm_read;
 mod lsm_write;
+mod pg_bloat;
 mod pg_btree;
 mod pg_buffer;
 mod pg_heap;
+mod pg_wal;
 mod rank;
 mod rules;
 mod score;
@@ -51,6 +53,8 @@ pub fn predict(case: &Case) -> Option<Prediction> {
         // Chance moves the hit ratio of one run by as much as half the tolerance.
         "pg_buffer" => mean(&[1, 2, 3, 4].map(|seed| pg_buffer::simulate(case, seed)))?,
         "rank" => rank::simulate(case, FIRST_SEED)?,
+        "pg_bloat" => pg_bloat::simulate(case, FIRST_SEED)?,
+        "pg_wal" => pg_wal::simulate(case, FIRST_SEED)?,
         "pg_heap" => pg_heap::simulate(case, FIRST_SEED)?,
         "sqlite_cache" => sqlite_cache::simulate(case, FIRST_SEED)?,
         "sqlite_shape" => sqlite_shape::simulate(case, FIRST_SEED)?,

@@ -43,6 +43,12 @@ pub(crate) struct Client {
     /// The operation in progress has committed.
     committed: bool,
     pub(crate) traced: bool,
+    /// Number of the transaction in progress, where versions of rows are kept.
+    pub(crate) transaction: u32,
+    /// Of an update of every row: (page, record) of rows that had moved when it began, in order.
+    pub(crate) moved_rows: Vec<(u32, u32)>,
+    /// And how many pages there were.
+    pub(crate) scan_pages: u32,
 }
 
 /// Where an operation stands. What needs no wait runs straight through, without a step on the stack.
@@ -81,7 +87,14 @@ impl Client {
             commits: false,
             committed: false,
             traced: false,
+            transaction: 0,
+            moved_rows: Vec::new(),
+            scan_pages: 0,
         }
+    }
+
+    pub(super) fn memory_bytes(&self) -> u64 {
+        self.moved_rows.capacity() as u64 * 8
     }
 }
 
@@ -220,6 +233,9 @@ impl Kernel<'_> {
         let state = &mut self.clients[client as usize];
         let begins = state.in_transaction == 0;
         state.in_transaction += 1;
+        if self.versioned && begins {
+            state.transaction = self.horizon.begin();
+        }
         state.commits = state.in_transaction >= self.operations_per_transaction || last;
         if state.commits {
             state.in_transaction = 0;
@@ -278,7 +294,11 @@ impl Kernel<'_> {
         take_touched(spent, touched, sums);
         self.sampler.record(latency_ns);
         // Counted here, so that an operation and its commit fall on the same side of the warm-up's end.
-        self.totals.commits += u64::from(std::mem::take(&mut self.clients[client as usize].committed));
+        let committed = std::mem::take(&mut self.clients[client as usize].committed);
+        self.totals.commits += u64::from(committed);
+        if self.versioned && committed {
+            self.horizon.end(self.clients[client as usize].transaction);
+        }
         self.completed += 1;
         if self.completed == self.program.warmup {
             self.begin_measuring();

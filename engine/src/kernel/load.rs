@@ -7,7 +7,8 @@ use super::calendar::Calendar;
 use super::cause::Causes;
 use super::client::Client;
 use super::cost::{self, Costs};
-use super::program::{Program, Statement};
+use super::horizon::Horizon;
+use super::program::{Changes, Program, Statement};
 use super::world::World;
 use super::{Kernel, Storage, TableState, Totals, measure};
 use crate::SimulateError;
@@ -69,6 +70,10 @@ pub(crate) struct BoundStatement {
     pub(crate) row_ns: u64,
     /// It asks for a key next to the one chosen that does not exist.
     pub(crate) missing: bool,
+    /// It gives indexed columns beside the key new values.
+    pub(crate) changes_indexed_column: bool,
+    /// Bytes of the row that it changes.
+    pub(crate) changed_bytes: u32,
 }
 
 impl<'a> Kernel<'a> {
@@ -82,8 +87,8 @@ impl<'a> Kernel<'a> {
         let seed = options.seed;
         let program = Program::bind(plan, workload, seed)?;
         let config = &workload.config;
-        let inserts = program.inserts(control)?;
-        let universes = universes(&program.tables, &inserts)?;
+        let changes = program.changes(control)?;
+        let universes = universes(&program.tables, &changes)?;
         let key_spaces: Vec<KeySpace> = program
             .tables
             .iter()
@@ -94,15 +99,16 @@ impl<'a> Kernel<'a> {
         memory.charge(key_spaces.iter().map(KeySpace::memory_bytes).sum())?;
         let mut world = World::new(plan, seed, config.concurrency);
         world.add_devices(memory)?;
-        world.add_tables(&program.tables, &key_spaces, control, memory)?;
+        world.add_tables(&program.tables, &key_spaces, &changes, control, memory)?;
         world.add_operators();
 
         let mut tables = Vec::with_capacity(program.tables.len());
         for (index, (table, keys)) in program.tables.iter().zip(key_spaces).enumerate() {
-            let draws = draws(&program, index, config, table, inserts[index], seed);
+            let draws = draws(&program, index, config, table, changes[index].inserts, seed);
             memory.charge(draws.iter().map(KeyDraw::memory_bytes).sum())?;
             let table_plan = plan.table(&table.name);
             let storage = table_plan.and_then(|plan| plan.storage);
+            let column_indexes = world.take_column_indexes(&table.name);
             let numbers_of = |wanted: &dyn Fn(&Spec) -> bool| -> Vec<u16> {
                 let indexes = table_plan.into_iter().flat_map(|plan| &plan.indexes);
                 indexes
@@ -114,6 +120,7 @@ impl<'a> Kernel<'a> {
                 keys,
                 storage: storage.map(|block| world.storage(block)),
                 indexes: numbers_of(&|spec| matches!(spec, Spec::BtreeIndex(_))),
+                column_indexes,
                 lsms: numbers_of(&|spec| matches!(spec, Spec::Lsm(_))),
                 record_bytes: table.record_bytes,
                 next_record: table.record_count as u32,
@@ -151,8 +158,11 @@ impl<'a> Kernel<'a> {
             .filter_map(|(number, pool)| pool.at_commit.as_ref().map(|_| number))
             .collect();
         let disks: Vec<usize> = world.disks.iter().map(|disk| disk.block).collect();
+        let versioned = world.heaps.iter().any(|heap| heap.versions.is_some());
         Ok(Kernel {
             plan,
+            versioned,
+            horizon: Horizon::default(),
             statements,
             tables,
             calendar: Calendar::default(),
@@ -209,10 +219,10 @@ impl<'a> Kernel<'a> {
 }
 
 /// Keys of each table: the rows loaded and all that the run inserts.
-fn universes(tables: &[Table], inserts: &[u64]) -> Result<Vec<u32>, SimulateError> {
+fn universes(tables: &[Table], changes: &[Changes]) -> Result<Vec<u32>, SimulateError> {
     let mut universes = Vec::with_capacity(tables.len());
-    for (table, inserts) in tables.iter().zip(inserts) {
-        let keys = table.record_count + inserts;
+    for (table, changes) in tables.iter().zip(changes) {
+        let keys = table.record_count + changes.inserts;
         match u32::try_from(keys).ok().filter(|keys| *keys < u32::MAX - 64) {
             Some(keys) => universes.push(keys.max(1)),
             None => {
@@ -309,5 +319,7 @@ fn bind(
             Access::Range { .. } | Access::Scan => costs.range_row_ns,
         },
         missing: statement.missing,
+        changes_indexed_column: statement.changes_indexed_column,
+        changed_bytes: statement.changed_bytes,
     }
 }

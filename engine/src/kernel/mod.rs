@@ -10,6 +10,7 @@ pub(crate) mod cause;
 mod client;
 pub(crate) mod cost;
 mod force;
+pub(crate) mod horizon;
 pub(crate) mod load;
 mod measure;
 mod outcome;
@@ -23,6 +24,7 @@ use std::collections::VecDeque;
 
 use crate::blocks::buffer::Pool;
 use crate::blocks::buffer::at_commit::SpacePage;
+use crate::blocks::column_index::ColumnIndex;
 use crate::blocks::disk::Disk;
 use crate::blocks::heap::HeapBlock;
 use crate::blocks::lsm_block::LsmBlock;
@@ -43,6 +45,7 @@ use calendar::{Calendar, Event};
 use cause::Causes;
 use client::Client;
 use cost::Costs;
+use horizon::Horizon;
 use load::BoundStatement;
 use program::Program;
 
@@ -84,7 +87,9 @@ pub(crate) enum Storage {
 pub(crate) struct TableState {
     pub(crate) keys: KeySpace,
     pub(crate) storage: Option<Storage>,
+    /// Trees on the key.
     pub(crate) indexes: Vec<u16>,
+    pub(crate) column_indexes: Vec<ColumnIndex>,
     pub(crate) lsms: Vec<u16>,
     pub(crate) record_bytes: u32,
     /// Number the next inserted record gets.
@@ -126,6 +131,9 @@ pub(crate) struct Kernel<'a> {
     pub(crate) lsm_pages: Vec<u32>,
     pub(crate) operators: Vec<Operator>,
     pub(crate) clients: Vec<Client>,
+    /// Some heap keeps versions of rows, so transactions are numbered.
+    versioned: bool,
+    pub(crate) horizon: Horizon,
     /// By client, by cause: nanoseconds of the operation in progress.
     pub(crate) spent_ns: Vec<u64>,
     pub(crate) causes: Causes,
@@ -230,6 +238,15 @@ impl Kernel<'_> {
             + self.heaps.iter().map(HeapBlock::memory_bytes).sum::<u64>()
             + self.lsms.iter().map(LsmBlock::memory_bytes).sum::<u64>()
             + self.pools.iter().map(Pool::memory_bytes).sum::<u64>()
+            + self.wals.iter().map(Wal::memory_bytes).sum::<u64>()
+            + self
+                .tables
+                .iter()
+                .flat_map(|table| &table.column_indexes)
+                .map(ColumnIndex::memory_bytes)
+                .sum::<u64>()
+            + self.clients.iter().map(Client::memory_bytes).sum::<u64>()
+            + self.horizon.memory_bytes()
             + self.trace.memory_bytes()
             + self.backlog.capacity() as u64 * 8
     }

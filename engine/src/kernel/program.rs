@@ -26,6 +26,8 @@ pub(crate) struct Statement {
     pub(crate) key: KeyChoice,
     pub(crate) route: Route,
     pub(crate) missing: bool,
+    pub(crate) changes_indexed_column: bool,
+    pub(crate) changed_bytes: u32,
 }
 
 #[derive(Debug)]
@@ -89,6 +91,8 @@ impl Program {
                 key: statement.key,
                 route,
                 missing: statement.missing,
+                changes_indexed_column: statement.changes_indexed_column,
+                changed_bytes: statement.changed_bytes,
             });
             program.add_to_group(operation.transaction.as_deref(), name, operation.weight, position);
         }
@@ -133,17 +137,15 @@ impl Program {
         (rng, group as u16)
     }
 
-    /// Rows each table gets inserted over the whole run: the choices are known beforehand.
-    pub(crate) fn inserts(&self, control: &Control) -> Result<Vec<u64>, StopCause> {
-        let mut inserts = vec![0; self.tables.len()];
-        let inserting = |group: &Group| {
-            group
-                .statements
-                .iter()
-                .any(|statement| self.statements[usize::from(*statement)].kind == OperationType::Insert)
+    /// What the run does to each table: the choices are known beforehand.
+    pub(crate) fn changes(&self, control: &Control) -> Result<Vec<Changes>, StopCause> {
+        let mut changes = vec![Changes::default(); self.tables.len()];
+        let matters = |statement: &u16| {
+            let statement = &self.statements[usize::from(*statement)];
+            statement.kind == OperationType::Insert || statement.changes_indexed_column
         };
-        if !self.groups.iter().any(inserting) {
-            return Ok(inserts);
+        if !self.groups.iter().any(|group| group.statements.iter().any(matters)) {
+            return Ok(changes);
         }
         let mut chosen = vec![0u64; self.groups.len()];
         if self.groups.len() == 1 {
@@ -156,16 +158,37 @@ impl Program {
                 chosen[usize::from(self.choose(operation).1)] += 1;
             }
         }
+        let mut with_times: Vec<(Statement, u64)> = Vec::new();
         for (group, times) in self.groups.iter().zip(chosen) {
-            for statement in &group.statements {
-                let statement = &self.statements[usize::from(*statement)];
-                if statement.kind == OperationType::Insert {
-                    inserts[usize::from(statement.table)] += times;
-                }
-            }
+            with_times
+                .extend(group.statements.iter().map(|number| (self.statements[usize::from(*number)], times)));
         }
-        Ok(inserts)
+        for (statement, times) in
+            with_times.iter().filter(|(statement, _)| statement.kind == OperationType::Insert)
+        {
+            changes[usize::from(statement.table)].inserts += times;
+        }
+        for (statement, times) in with_times.iter().filter(|(statement, _)| statement.changes_indexed_column)
+        {
+            let table = usize::from(statement.table);
+            let rows = match statement.access {
+                Access::Point | Access::RowId => 1,
+                Access::Range { max_rows, .. } => max_rows,
+                Access::Scan => self.tables[table].record_count + changes[table].inserts,
+            };
+            let column_changes = &mut changes[table].column_changes;
+            *column_changes = column_changes.saturating_add(times.saturating_mul(rows));
+        }
+        Ok(changes)
     }
+}
+
+/// What a run does to a table.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Changes {
+    pub(crate) inserts: u64,
+    /// New values of indexed columns beside the key, at most.
+    pub(crate) column_changes: u64,
 }
 
 fn no_row_ids(table: &str, operation: usize) -> Diagnostic {

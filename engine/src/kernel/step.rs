@@ -27,10 +27,16 @@ pub(crate) enum Step {
     Scan { statement: u16, position: u32, loaded: u32 },
     /// After a scan: the rows that matched, from this rank on.
     Matches { statement: u16, rank: u32, remaining: u32 },
+    /// A row that a scan found and the statement changes.
+    ScannedRow { statement: u16, rank: u32 },
     /// Puts a row into its table's storage.
     InsertRow { table: u16, record: u32 },
     /// Adds a rank to a tree, whose leaf has been visited.
     TreeInsert { tree: u16, rank: u32 },
+    /// A row's new version lies on another page: every index gets an entry. `changed`: with another value on columns beside the key.
+    MovedRow { table: u16, rank: u32, old_page: u32, changed: bool },
+    /// Adds the entry of a row's new version to a tree, whose leaf has been visited.
+    TreeVersion { table: u16, tree: u16, rank: u32, old_page: u32 },
     /// A row is in its storage and in all indexes: later operations may choose it.
     RowArrived { table: u16 },
     /// Takes a row out of its table's storage and out of its indexes; `found_in` is the tree that was searched for it.
@@ -80,8 +86,15 @@ impl Kernel<'_> {
             }
             Step::Scan { statement, position, loaded } => self.scan(client, statement, position, loaded),
             Step::Matches { statement, rank, remaining } => self.matches(client, statement, rank, remaining),
+            Step::ScannedRow { statement, rank } => self.act_on_row(client, statement, rank),
             Step::InsertRow { table, record } => self.insert_row(client, table, record),
             Step::TreeInsert { tree, rank } => self.tree_insert(client, tree, rank),
+            Step::MovedRow { table, rank, old_page, changed } => {
+                self.moved_row(client, table, rank, old_page, changed)
+            }
+            Step::TreeVersion { table, tree, rank, old_page } => {
+                self.tree_version(client, table, tree, rank, old_page)
+            }
             Step::RowArrived { table } => {
                 self.tables[usize::from(table)].arrived += 1;
                 Flow::Next

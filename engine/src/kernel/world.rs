@@ -1,12 +1,15 @@
 //! Builds what a run finds when it begins: devices, pools and logs, then storages and indexes with their loaded rows.
 
 use super::budget::{Control, LOAD_POLL, Memory, StopCause};
+use super::program::Changes;
 use super::{Source, Space, Storage};
 use crate::SimulateError;
 use crate::blocks::bits::Bits;
 use crate::blocks::buffer::Pool;
+use crate::blocks::column_index::ColumnIndex;
 use crate::blocks::copy_on_write::CopyOnWrite;
 use crate::blocks::disk::Disk;
+use crate::blocks::heap::versions::Versions;
 use crate::blocks::heap::{self, HeapBlock};
 use crate::blocks::lsm::Lsm;
 use crate::blocks::lsm_block::LsmBlock;
@@ -16,7 +19,7 @@ use crate::blocks::tree_block::{Overflow, TreeBlock};
 use crate::blocks::wal::Wal;
 use crate::design::{Code, Diagnostic};
 use crate::plan::route::table_of;
-use crate::plan::{BlockIndex, HeapSpec, LsmBuild, LsmSpec, PageFormat, Plan, Spec, TreeSpec};
+use crate::plan::{BlockIndex, ColumnSpec, HeapSpec, LsmBuild, LsmSpec, PageFormat, Plan, Spec, TreeSpec};
 use crate::prng::Stream;
 use crate::workload::keyspace::KeySpace;
 use crate::workload::{InsertOrder, Table};
@@ -50,6 +53,8 @@ pub(super) struct World<'a> {
     pub(super) operators: Vec<Operator>,
     /// Where pages come from, and the space of the header page that trees of one database share there.
     pub(super) header_spaces: Vec<(BlockIndex, u16)>,
+    /// With the names of their tables.
+    column_indexes: Vec<(String, ColumnIndex)>,
 }
 
 impl<'a> World<'a> {
@@ -68,7 +73,16 @@ impl<'a> World<'a> {
             lsms: Vec::new(),
             operators: Vec::new(),
             header_spaces: Vec::new(),
+            column_indexes: Vec::new(),
         }
+    }
+
+    /// The indexes of a table that are not on its key.
+    pub(super) fn take_column_indexes(&mut self, table: &str) -> Vec<ColumnIndex> {
+        let all = std::mem::take(&mut self.column_indexes);
+        let (of_table, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|(name, _)| name == table);
+        self.column_indexes = others;
+        of_table.into_iter().map(|(_, index)| index).collect()
     }
 
     pub(super) fn is_lsm(&self, block: BlockIndex) -> bool {
@@ -127,6 +141,7 @@ impl<'a> World<'a> {
         &mut self,
         tables: &[Table],
         keys: &[KeySpace],
+        changes: &[Changes],
         control: &Control,
         memory: &mut Memory,
     ) -> Result<(), SimulateError> {
@@ -140,6 +155,16 @@ impl<'a> World<'a> {
             };
             let (table, keys) = (&tables[position], &keys[position]);
             let built = match spec {
+                Spec::BtreeIndex(TreeSpec { column: Some(column), .. }) => self.add_column_index(
+                    block,
+                    spec,
+                    *column,
+                    table,
+                    keys,
+                    &changes[position],
+                    control,
+                    memory,
+                )?,
                 Spec::BtreeIndex(tree) => {
                     let shape = match tree.page_format {
                         PageFormat::Sqlite => {
@@ -240,6 +265,12 @@ impl<'a> World<'a> {
         } else {
             inserted_tree(shape, keys, loaded, control, memory)?
         };
+        let tree = match self.heap_of(table) {
+            Some(heap) => without_deleted(tree, self.deleted(heap, table), keys, loaded),
+            None => tree,
+        };
+        let tree =
+            if self.heap_of(table).is_some_and(|heap| heap.versions) { tree.with_versions() } else { tree };
         memory.charge(tree.memory_bytes() - Bits::bytes_for(keys.universe()))?;
         let first_space = self.spaces.len() as u16;
         for level in 0..MAX_LEVELS {
@@ -279,6 +310,57 @@ impl<'a> World<'a> {
         Ok(space)
     }
 
+    /// An index on another column, over entries for all rows and for every change of the column.
+    #[allow(clippy::too_many_arguments, reason = "one call, where every value has its own name")]
+    fn add_column_index(
+        &mut self,
+        block: BlockIndex,
+        spec: &Spec,
+        column: ColumnSpec,
+        table: &Table,
+        keys: &KeySpace,
+        changes: &Changes,
+        control: &Control,
+        memory: &mut Memory,
+    ) -> Result<bool, SimulateError> {
+        let Spec::BtreeIndex(tree) = spec else { return Ok(true) };
+        let shape = TreeShape::postgres_index(
+            tree.page_size_bytes,
+            column.value_bytes,
+            tree.fill_factor,
+            tree.rightmost_split,
+            tree.merge_threshold,
+        );
+        let rows = keys.universe();
+        // Changes beyond what a run can number leave their columns as they are.
+        let entries = (u64::from(rows) + changes.column_changes).min(u64::from(u32::MAX - 64)) as u32;
+        let values =
+            Table { name: self.plan.blocks[block].id.clone(), insert_order: column.order, ..table.clone() };
+        let values = KeySpace::new(&values, entries.max(1), self.seed);
+        let built = self.add_tree(block, tree, shape, table, &values, control, memory)?;
+        if built {
+            let index = ColumnIndex::new(self.numbers.of(block), values, rows);
+            self.column_indexes.push((table.name.clone(), index));
+        }
+        Ok(built)
+    }
+
+    /// The heap a table's rows lie in.
+    fn heap_of(&self, table: &Table) -> Option<&'a HeapSpec> {
+        let plan = self.plan;
+        match &plan.blocks[plan.table(&table.name)?.storage?].spec {
+            Spec::Heap(heap) => Some(heap),
+            _ => None,
+        }
+    }
+
+    /// Which loaded records of a heap were deleted before the run.
+    fn deleted(&self, heap: &HeapSpec, table: &Table) -> impl Fn(u32) -> bool + use<> {
+        let (stream, part) =
+            (Stream::new(self.seed, &format!("deleted rows of {}", table.name)), heap.deleted_fraction);
+        move |record| part > 0.0 && stream.at(u64::from(record)).unit() < part
+    }
+
     fn add_lsm(
         &mut self,
         block: BlockIndex,
@@ -301,12 +383,16 @@ impl<'a> World<'a> {
             LsmBuild::Inserted if loaded == 0 => 0,
             LsmBuild::Inserted => spec.load_puts.map_or(loaded, u64::from),
         };
+        let deleted = self.heap_of(table).map(|heap| self.deleted(heap, table));
         for put in 0..puts {
             if put % LOAD_POLL == 0 {
                 control.check()?;
                 memory.verify(lsm.memory_bytes())?;
             }
             let record = if spec.load_puts.is_some() { draws.at(put).below(loaded) } else { put };
+            if deleted.as_ref().is_some_and(|deleted| deleted(record as u32)) {
+                continue;
+            }
             lsm.put(keys.rank_of(record as u32), false);
             if lsm.is_full() {
                 lsm.seal_full();
@@ -335,7 +421,7 @@ impl<'a> World<'a> {
     ) -> Result<(), StopCause> {
         memory.charge(Bits::bytes_for(universe))?;
         let space = self.spaces.len() as u16;
-        let heap = HeapBlock::new(
+        let mut heap = HeapBlock::new(
             block,
             space,
             spec.log.map(|log| self.numbers.of(log)),
@@ -346,6 +432,13 @@ impl<'a> World<'a> {
             universe,
         )
         .with_updates(spec.hint_bits, spec.page_requests_per_update);
+        if spec.versions {
+            memory.charge(Versions::memory_for(universe))?;
+            heap = heap.with_versions(spec.fill_factor);
+        }
+        if spec.deleted_fraction > 0.0 {
+            heap.delete_loaded(self.deleted(spec, table));
+        }
         self.add_space(block, spec.pages, spec.page_size_bytes, heap.pages(), memory)?;
         self.numbers.0[block] = Some(self.heaps.len() as u16);
         self.heaps.push(heap);
@@ -494,6 +587,14 @@ fn inserted_tree(
         tree.insert(keys.rank_of(record));
     }
     Ok(tree)
+}
+
+/// The tree after VACUUM has taken the entries of deleted rows.
+fn without_deleted(mut tree: Tree, deleted: impl Fn(u32) -> bool, keys: &KeySpace, loaded: u32) -> Tree {
+    for record in (0..loaded).filter(|record| deleted(*record)) {
+        tree.remove(keys.rank_of(record));
+    }
+    tree
 }
 
 fn record_too_large(plan: &Plan, block: BlockIndex, spec: &Spec, table: &Table) -> Diagnostic {

@@ -5,12 +5,14 @@ use serde_json::Value;
 
 use super::route::{self, table_of};
 use super::{
-    AtCommit, BlockIndex, BloomKind, CommitMode, CompactionKind, CpuSpec, DiskSpec, HeapSpec, LsmBuild,
-    LsmSpec, PageFormat, Plan, PlanBlock, PolicyKind, PoolSpec, Processor, Spec, TreeSpec, WalSpec,
+    AtCommit, BlockIndex, BloomKind, ColumnSpec, CommitMode, CompactionKind, CpuSpec, DiskSpec, HeapSpec,
+    LsmBuild, LsmSpec, PageFormat, Plan, PlanBlock, PolicyKind, PoolSpec, Processor, RecordFormat, Spec,
+    TreeSpec, WalSpec,
 };
 use crate::design::catalog::{self, BlockType, ParameterDefault, Persona};
 use crate::design::{Block, Canvas, Code, Diagnostic};
 use crate::units::{ms_to_ns, us_to_ns};
+use crate::workload::InsertOrder;
 
 /// Compiles a canvas whose blocks, parameters and ports have been checked.
 pub(crate) fn compile(canvas: &Canvas, found: &mut Vec<Diagnostic>) -> Option<Plan> {
@@ -30,6 +32,7 @@ pub(crate) fn compile(canvas: &Canvas, found: &mut Vec<Diagnostic>) -> Option<Pl
     inherit_tables(canvas, &mut blocks);
     mark_reachable(canvas, &mut blocks);
     check_tables(&blocks, found);
+    check_searched_indexes(&blocks, found);
     check_page_sizes(&blocks, found);
     check_copy_on_write(&blocks, found);
 
@@ -81,7 +84,7 @@ impl Reader<'_> {
                 table: self.target("table")?,
                 read_ahead_pages: self.integer("read_ahead_pages")?,
             },
-            "btree-index" => Spec::BtreeIndex(self.tree()?),
+            "btree-index" => Spec::BtreeIndex(TreeSpec { column: self.column()?, ..self.tree()? }),
             "clustered-storage" => Spec::Clustered(self.tree()?),
             "lsm-tree" => Spec::Lsm(self.lsm()?),
             "heap-storage" => Spec::Heap(HeapSpec {
@@ -90,6 +93,8 @@ impl Reader<'_> {
                 fill_factor: self.number("fill_factor")?,
                 hint_bits: self.boolean("hint_bits")?,
                 page_requests_per_update: self.integer("page_requests_per_update")?,
+                versions: self.text("updates")? == "new_version",
+                deleted_fraction: self.number("deleted_fraction")?,
                 pages: self.target("pages")?,
                 log: self.target("log"),
             }),
@@ -107,6 +112,11 @@ impl Reader<'_> {
                 },
                 group_commit: self.boolean("group_commit")?,
                 flush_interval_ns: ms_to_ns(self.number("flush_interval_ms")?),
+                record_format: match self.text("record_format")?.as_str() {
+                    "postgres" => RecordFormat::Postgres,
+                    _ => RecordFormat::Generic,
+                },
+                full_page_writes: self.boolean("full_page_writes")?,
                 device: self.target("device")?,
             }),
             "disk" => Spec::Disk(self.disk()?),
@@ -132,9 +142,22 @@ impl Reader<'_> {
             bulk_build: self.text("build")? == "bulk",
             rightmost_split: self.text("split_rule")? == "rightmost",
             merge_threshold: self.number("merge_threshold")?,
+            column: None,
             pages: self.target("pages")?,
             log: self.target("log"),
         })
+    }
+
+    /// Absent inside where the index is on the key.
+    fn column(&self) -> Option<Option<ColumnSpec>> {
+        if self.text("column")? == "key" {
+            return Some(None);
+        }
+        let order = match self.text("column_order")?.as_str() {
+            "ascending" => InsertOrder::Ascending,
+            _ => InsertOrder::Hashed,
+        };
+        Some(Some(ColumnSpec { order, value_bytes: self.integer("column_bytes")? }))
     }
 
     fn lsm(&self) -> Option<LsmSpec> {
@@ -389,6 +412,22 @@ fn check_copy_on_write(blocks: &[PlanBlock], found: &mut Vec<Diagnostic>) {
             );
             let path = ["blocks", &index.to_string(), "parameters", "copy_on_write"];
             found.push(Diagnostic::error(Code::CopyOnWriteWithoutCommit, &path, message).at_block(&block.id));
+        }
+    }
+}
+
+/// Operations name rows by key, so only an index on the key can find them.
+fn check_searched_indexes(blocks: &[PlanBlock], found: &mut Vec<Diagnostic>) {
+    for (index, block) in blocks.iter().enumerate() {
+        let Spec::IndexScan { index: scanned, .. } = block.spec else { continue };
+        if matches!(&blocks[scanned].spec, Spec::BtreeIndex(tree) if tree.column.is_some()) {
+            let message = format!(
+                "index \"{}\" is not on the key, and operations find rows by key: scan an index on the key, and connect this one \
+                 to the client's \"out\" port so that changes keep it up to date",
+                blocks[scanned].id
+            );
+            let path = ["blocks", &index.to_string()];
+            found.push(Diagnostic::error(Code::PortMismatch, &path, message).at_block(&block.id));
         }
     }
 }

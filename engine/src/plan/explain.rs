@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::{
     AtCommit, BlockIndex, BloomKind, CommitMode, CompactionKind, LsmBuild, PageFormat, Plan, PolicyKind,
-    Processor, Route, Spec, TreeSpec,
+    Processor, RecordFormat, Route, Spec, TreeSpec,
 };
 use crate::units::ns_to_ms;
 
@@ -25,10 +25,16 @@ impl fmt::Display for Plan {
             writeln!(f, "table {}", table.name)?;
             writeln!(f, "  point, range  {}", self.route(&table.search))?;
             writeln!(f, "  scan          {}", self.route(&table.scan))?;
-            let writes: Vec<&str> =
-                table.storage.iter().chain(&table.indexes).map(|block| self.id(*block)).collect();
+            let blocks = table.storage.iter().chain(&table.indexes).chain(&table.column_indexes);
+            let writes: Vec<&str> = blocks.map(|block| self.id(*block)).collect();
             writeln!(f, "  insert        {}", writes.join(", "))?;
-            writeln!(f, "  update        find as above, then change the row in place")?;
+            let versions =
+                |block: &BlockIndex| matches!(&self.blocks[*block].spec, Spec::Heap(heap) if heap.versions);
+            let update = match table.storage.iter().any(versions) {
+                true => "add a new version of the row",
+                false => "change the row in place",
+            };
+            writeln!(f, "  update        find as above, then {update}")?;
             writeln!(f, "  delete        find as above, then remove from {}", writes.join(", "))?;
         }
         Ok(())
@@ -84,6 +90,13 @@ impl Plan {
                     if tree.rightmost_split { "rightmost" } else { "middle" },
                     tree.merge_threshold
                 ),
+                match &tree.column {
+                    Some(column) => format!(
+                        "on a column of {} bytes that arrives in {:?} order",
+                        column.value_bytes, column.order
+                    ),
+                    None => "on the key".to_owned(),
+                },
                 format!("pages → {}, {}", self.id(tree.pages), log(tree.log)),
             ]
         };
@@ -150,8 +163,11 @@ impl Plan {
             ],
             Spec::Heap(heap) => vec![
                 format!(
-                    "table {}, pages of {} bytes, fill factor {}",
-                    heap.table, heap.page_size_bytes, heap.fill_factor
+                    "table {}, pages of {} bytes, fill factor {}, updates {}",
+                    heap.table,
+                    heap.page_size_bytes,
+                    heap.fill_factor,
+                    if heap.versions { "make new versions" } else { "in place" }
                 ),
                 format!("pages → {}, {}", self.id(heap.pages), log(heap.log)),
             ],
@@ -181,7 +197,12 @@ impl Plan {
                         format!("commit does not wait, flush every {} ms", ns_to_ms(wal.flush_interval_ns))
                     }
                 };
-                vec![format!("{mode}, device → {}", self.id(wal.device))]
+                let records = match wal.record_format {
+                    RecordFormat::Generic => "generic records",
+                    RecordFormat::Postgres => "PostgreSQL's records",
+                };
+                let images = if wal.full_page_writes { " and full-page images" } else { "" };
+                vec![format!("{mode}, {records}{images}, device → {}", self.id(wal.device))]
             }
             Spec::Disk(disk) => vec![format!(
                 "{} slot(s), read {} ms, write {} ms, seek {} ms, {} MB/s, fsync {} ms, {} service",

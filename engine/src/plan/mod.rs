@@ -7,6 +7,8 @@ pub(crate) mod route;
 
 pub(crate) use route::{Route, TablePlan};
 
+use crate::workload::InsertOrder;
+
 /// Position of a block in the plan, which is its position on the canvas.
 pub(crate) type BlockIndex = usize;
 
@@ -65,8 +67,16 @@ pub(crate) struct TreeSpec {
     pub(crate) bulk_build: bool,
     pub(crate) rightmost_split: bool,
     pub(crate) merge_threshold: f64,
+    /// Of an index on another column than the key: how the column's values arrive, and their bytes.
+    pub(crate) column: Option<ColumnSpec>,
     pub(crate) pages: BlockIndex,
     pub(crate) log: Option<BlockIndex>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct ColumnSpec {
+    pub(crate) order: InsertOrder,
+    pub(crate) value_bytes: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -134,6 +144,10 @@ pub(crate) struct HeapSpec {
     pub(crate) fill_factor: f64,
     pub(crate) hint_bits: bool,
     pub(crate) page_requests_per_update: u32,
+    /// Updates make new versions; otherwise they change rows in place.
+    pub(crate) versions: bool,
+    /// Part of the loaded rows that was deleted, and vacuumed away, before the run.
+    pub(crate) deleted_fraction: f64,
     pub(crate) pages: BlockIndex,
     pub(crate) log: Option<BlockIndex>,
 }
@@ -189,11 +203,21 @@ pub(crate) enum CommitMode {
     Async,
 }
 
+/// How long log records are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RecordFormat {
+    /// The bytes that change, and a header.
+    Generic,
+    Postgres,
+}
+
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct WalSpec {
     pub(crate) commit_mode: CommitMode,
     pub(crate) group_commit: bool,
     pub(crate) flush_interval_ns: u64,
+    pub(crate) record_format: RecordFormat,
+    pub(crate) full_page_writes: bool,
     pub(crate) device: BlockIndex,
 }
 

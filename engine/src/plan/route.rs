@@ -4,8 +4,9 @@
 //!   an index of the table; an index the client is connected to; a sequential scan; reading a connected heap from end to end.
 //! - **scan** accesses: a sequential scan; a connected storage, read from end to end; an index scan in key order; a connected index.
 //! - **INSERT** adds the row to the table's storage and an entry to every index of the table the client leads to. UPDATE and
-//!   DELETE find their rows by the path above; UPDATE changes the row in place and leaves indexes alone (it does not change
-//!   keys), DELETE removes the row and its entries.
+//!   DELETE find their rows by the path above; UPDATE changes the row, and the indexes on other columns if it says that it
+//!   changes an indexed one (it does not change keys); DELETE removes the row and its entries. A heap with versions of rows does
+//!   what its block says.
 //!
 //! Where several blocks qualify, the first on the canvas serves.
 
@@ -31,8 +32,10 @@ pub(crate) enum Route {
 pub(crate) struct TablePlan {
     pub(crate) name: String,
     pub(crate) storage: Option<BlockIndex>,
-    /// Indexes to maintain, in canvas order.
+    /// Indexes on the key to maintain, in canvas order.
     pub(crate) indexes: Vec<BlockIndex>,
+    /// Indexes on other columns, to maintain too.
+    pub(crate) column_indexes: Vec<BlockIndex>,
     /// Point and range accesses.
     pub(crate) search: Route,
     /// Accesses without a condition.
@@ -46,7 +49,9 @@ pub(crate) fn table_plan(name: &str, blocks: &[PlanBlock], client_out: &[BlockIn
     let all = 0..blocks.len();
     let storage = all.clone().filter(on_table).find(|block| is_storage(&blocks[*block].spec));
     let indexes: Vec<BlockIndex> =
-        all.filter(on_table).filter(|block| is_index(&blocks[*block].spec)).collect();
+        all.clone().filter(on_table).filter(|block| is_index(&blocks[*block].spec)).collect();
+    let column_indexes: Vec<BlockIndex> =
+        all.filter(on_table).filter(|block| is_column_index(&blocks[*block].spec)).collect();
 
     let mut client_out = client_out.to_vec();
     client_out.sort_unstable();
@@ -56,7 +61,9 @@ pub(crate) fn table_plan(name: &str, blocks: &[PlanBlock], client_out: &[BlockIn
     let clustered = connected(&|spec| matches!(spec, Spec::Clustered(_)))
         .map(|storage| Route::ClusteredSearch { storage });
     let index_scan = client_out.iter().find_map(|&via| match blocks[via].spec {
-        Spec::IndexScan { index, table } if on_table(&index) => Some(Route::IndexScan { via, index, table }),
+        Spec::IndexScan { index, table } if on_table(&index) && is_index(&blocks[index].spec) => {
+            Some(Route::IndexScan { via, index, table })
+        }
         _ => None,
     });
     let index_search = connected(&is_index).map(|index| Route::IndexSearch { index, table: storage });
@@ -72,7 +79,7 @@ pub(crate) fn table_plan(name: &str, blocks: &[PlanBlock], client_out: &[BlockIn
 
     let search = clustered.or(index_scan).or(index_search).or(seq_scan).or(whole_storage)?;
     let scan = seq_scan.or(whole_storage).or(index_scan).or(index_search)?;
-    Some(TablePlan { name: name.to_owned(), storage, indexes, search, scan })
+    Some(TablePlan { name: name.to_owned(), storage, indexes, column_indexes, search, scan })
 }
 
 impl TablePlan {
@@ -97,6 +104,15 @@ fn is_storage(spec: &Spec) -> bool {
     matches!(spec, Spec::Heap(_) | Spec::Clustered(_))
 }
 
+/// Whether it finds rows by key.
 fn is_index(spec: &Spec) -> bool {
-    matches!(spec, Spec::BtreeIndex(_) | Spec::Lsm(_))
+    match spec {
+        Spec::BtreeIndex(tree) => tree.column.is_none(),
+        Spec::Lsm(_) => true,
+        _ => false,
+    }
+}
+
+fn is_column_index(spec: &Spec) -> bool {
+    matches!(spec, Spec::BtreeIndex(tree) if tree.column.is_some())
 }

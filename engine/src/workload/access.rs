@@ -7,6 +7,8 @@
 //! | `rows` | rows of a range: a number, or `{"min": 1, "max": 100}` for a uniform draw |
 //! | `key` | a distribution for this operation alone, by name or with constants (`workload/key.rs`), or `previous`: the key of the operation before it in its transaction |
 //! | `missing` | true: a point SELECT through an index asks for a key next to the chosen one that does not exist |
+//! | `changes_indexed_column` | true: an UPDATE gives the column of every index that is not on the key a new value |
+//! | `changed_bytes` | bytes of the row that an UPDATE changes; the whole row without the key when absent |
 //! | `key_column` | the key's name in the template |
 //! | `name` | the operation's name in the report |
 
@@ -22,7 +24,17 @@ use crate::design::{Code, Diagnostic};
 
 /// Most rows a stated range may have.
 const MAX_RANGE_ROWS: u64 = 1_000_000;
-const PARAMETERS: [&str; 7] = ["access", "table", "rows", "key", "missing", "key_column", "name"];
+const PARAMETERS: [&str; 9] = [
+    "access",
+    "table",
+    "rows",
+    "key",
+    "missing",
+    "changes_indexed_column",
+    "changed_bytes",
+    "key_column",
+    "name",
+];
 
 /// One statement of a workload, understood.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,6 +45,10 @@ pub(crate) struct Statement {
     pub(crate) key: KeyChoice,
     /// A key next to the chosen one that does not exist.
     pub(crate) missing: bool,
+    /// An UPDATE gives indexed columns beside the key new values.
+    pub(crate) changes_indexed_column: bool,
+    /// Bytes of the row that an UPDATE changes.
+    pub(crate) changed_bytes: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,7 +117,41 @@ pub(crate) fn statement(
             return None;
         }
     }
-    Some(Statement { kind: operation.kind, table, access, key, missing })
+    let row = &tables[table];
+    for (stated, name) in [
+        (stated.changes_indexed_column.is_some(), "changes_indexed_column"),
+        (stated.changed_bytes.is_some(), "changed_bytes"),
+    ] {
+        if stated && operation.kind != OperationType::Update {
+            found.push(operation_error(
+                Code::OperationMismatch,
+                child(&child(&path, "parameters"), name),
+                format!("only an UPDATE can have \"{name}\""),
+            ));
+            return None;
+        }
+    }
+    let changed_bytes = match stated.changed_bytes {
+        None => row.record_bytes.saturating_sub(row.key_bytes),
+        Some(bytes) if (1..=u64::from(row.record_bytes)).contains(&bytes) => bytes as u32,
+        Some(bytes) => {
+            found.push(operation_error(
+                Code::ValueOutOfRange,
+                child(&child(&path, "parameters"), "changed_bytes"),
+                format!("an UPDATE changes 1 to {} bytes of a row, not {bytes}", row.record_bytes),
+            ));
+            return None;
+        }
+    };
+    Some(Statement {
+        kind: operation.kind,
+        table,
+        access,
+        key,
+        missing,
+        changes_indexed_column: stated.changes_indexed_column.unwrap_or_default(),
+        changed_bytes,
+    })
 }
 
 /// The name of an operation in the report: stated, or its kind and access.
@@ -128,6 +178,8 @@ struct Stated {
     rows: Option<(u64, u64)>,
     key: Option<KeyChoice>,
     missing: Option<bool>,
+    changes_indexed_column: Option<bool>,
+    changed_bytes: Option<u64>,
     key_column: Option<String>,
 }
 
@@ -171,16 +223,20 @@ impl Stated {
                 }
                 _ => fields.optional_choice("key", &keys, found),
             },
-            missing: fields.optional("missing").and_then(|value| read_flag(value, &path, found)),
+            missing: fields.optional("missing").and_then(|value| read_flag(value, "missing", &path, found)),
+            changes_indexed_column: fields
+                .optional("changes_indexed_column")
+                .and_then(|value| read_flag(value, "changes_indexed_column", &path, found)),
+            changed_bytes: fields.optional_whole("changed_bytes", found),
             key_column: fields.optional_text("key_column", found).map(str::to_owned),
         };
         (found.len() == before).then_some(stated)
     }
 }
 
-fn read_flag(value: &Value, path: &[String], found: &mut Vec<Diagnostic>) -> Option<bool> {
+fn read_flag(value: &Value, name: &str, path: &[String], found: &mut Vec<Diagnostic>) -> Option<bool> {
     if !value.is_boolean() {
-        found.push(wrong_parameter(child(path, "missing"), "\"missing\" must be true or false".to_owned()));
+        found.push(wrong_parameter(child(path, name), format!("\"{name}\" must be true or false")));
     }
     value.as_bool()
 }

@@ -24,8 +24,8 @@ impl TreeShape {
             return None;
         }
         Some(Self {
-            leaf: PageShape::plain(usable_bytes, leaf, leaf),
-            inner: PageShape::plain(usable_bytes, inner, node(0)),
+            leaf: PageShape::plain(page_size_bytes, usable_bytes, leaf, leaf),
+            inner: PageShape::plain(page_size_bytes, usable_bytes, inner, node(0)),
             merge_threshold: MERGE_THRESHOLD,
             sqlite: None,
             lmdb: true,

@@ -12,9 +12,11 @@
 pub(crate) mod free_list;
 mod level;
 mod lmdb;
+mod old_entries;
 mod shape;
 mod sqlite;
 mod sqlite_format;
+mod versions;
 
 use serde_json::{Value, json};
 
@@ -22,6 +24,8 @@ use super::bits::Bits;
 use crate::kernel::snapshot::listed;
 pub(crate) use level::NONE;
 use level::{Bulk, Level, Node};
+pub(crate) use old_entries::Cleanup;
+use old_entries::OldEntries;
 pub(crate) use shape::TreeShape;
 use sqlite::SqliteTree;
 pub(crate) use sqlite_format::{Cells, Structure};
@@ -62,6 +66,8 @@ pub(crate) struct Tree {
     changes: Vec<Change>,
     /// What SQLite's pages need to be known.
     sqlite: Option<Box<SqliteTree>>,
+    /// Entries of versions that are not the newest. Absent where rows are updated in place.
+    old: Option<Box<OldEntries>>,
 }
 
 /// From stretches of ranks to leaves. Empty while the leaves are found by arithmetic.
@@ -87,6 +93,7 @@ impl Tree {
             directory: Directory::default(),
             rightmost: 0,
             changes: Vec::new(),
+            old: None,
         };
         tree.make_directory();
         tree
@@ -152,6 +159,7 @@ impl Tree {
             directory: Directory::default(),
             rightmost: counts[0].0 - 1,
             changes: Vec::new(),
+            old: None,
         };
         if contiguous.is_none() {
             tree.make_directory();
@@ -229,6 +237,12 @@ impl Tree {
         (next != NONE).then(|| (next, self.levels[0].get(next).start))
     }
 
+    /// The page to the right on a level.
+    pub(crate) fn next_page(&self, level: usize, page: u32) -> Option<u32> {
+        let next = self.levels[level].get(page).next;
+        (next != NONE).then_some(next)
+    }
+
     /// Keys on a leaf.
     pub(crate) fn leaf_keys(&self, leaf: u32) -> u32 {
         self.levels[0].get(leaf).count
@@ -285,7 +299,8 @@ impl Tree {
         let node = self.levels[0].get_mut(leaf);
         node.count += 1;
         let (count, rightmost) = (node.count, node.next == NONE);
-        if count > self.shape.leaf.capacity(rightmost) {
+        let old = if self.old.is_some() { self.old_items(leaf) } else { 0 };
+        if count + old > self.shape.leaf.capacity(rightmost) {
             let appended = self.shape.lmdb && self.is_last_of(leaf, rank);
             self.split(0, leaf, appended);
         }
@@ -312,16 +327,23 @@ impl Tree {
             self.make_directory();
         }
         let node = self.levels[level].get(page);
+        let old = if level == 0 && self.old.is_some() { self.old_items(page) } else { 0 };
         let left_count = if self.shape.lmdb {
             self.shape.page(level).split_as_lmdb(node.count, appended, level == 0)
         } else {
-            self.shape.page(level).split(node.count, node.next == NONE)
+            self.shape.page(level).split(node.count + old, node.next == NONE)
         };
-        let right_start = if level == 0 {
-            // There are more keys than `left_count` from the start on, so the bit exists.
-            self.present.select(node.start, left_count).unwrap_or(node.start)
+        let (right_start, left_count) = if level > 0 {
+            (self.child_after(level, node.start, left_count), left_count)
+        } else if old > 0 {
+            match self.split_among_old(page, left_count) {
+                Some(place) => place,
+                // All entries have one key, which stays on one page here.
+                None => return,
+            }
         } else {
-            self.child_after(level, node.start, left_count)
+            // There are more keys than `left_count` from the start on, so the bit exists.
+            (self.present.select(node.start, left_count).unwrap_or(node.start), left_count)
         };
         if level == 0 && node.next == NONE {
             // What lies before the split stays with the left page, though it has no entry yet.
@@ -335,6 +357,9 @@ impl Tree {
         left.count = left_count;
         self.changes.push(Change::Split { level: level as u8, left: page, right });
         if level == 0 {
+            if let Some(old) = &mut self.old {
+                old.split(page, right, right_start);
+            }
             self.direct_to(right_start, right);
             if node.next == NONE {
                 self.rightmost = right;
@@ -433,6 +458,9 @@ impl Tree {
         node.next = gone.next;
         let parent = node.parent;
         if level == 0 {
+            if let Some(old) = &mut self.old {
+                old.join(left, right);
+            }
             self.direct_to(gone.start, left);
             if gone.next == NONE {
                 self.rightmost = left;
@@ -509,6 +537,7 @@ impl Tree {
             + self.directory.leaves.capacity() as u64 * 4
             + self.levels.iter().map(Level::memory_bytes).sum::<u64>()
             + self.sqlite.as_ref().map_or(0, |sqlite| sqlite.memory_bytes())
+            + self.old.as_ref().map_or(0, |old| old.memory_bytes())
     }
 }
 

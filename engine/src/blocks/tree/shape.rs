@@ -16,6 +16,7 @@ const INNER_FILL: f64 = 0.7;
 /// The arithmetic of one kind of page (leaf or inner).
 #[derive(Debug, Clone)]
 pub(crate) struct PageShape {
+    pub(crate) page_size_bytes: u32,
     usable_bytes: u32,
     pub(crate) item_bytes: u32,
     /// The first item of an inner page may be shorter: it needs no key.
@@ -32,8 +33,14 @@ pub(crate) struct PageShape {
 
 impl PageShape {
     /// A page for items of one size, the first of which may be smaller.
-    pub(super) fn plain(usable_bytes: u32, item_bytes: u32, first_item_bytes: u32) -> Self {
+    pub(super) fn plain(
+        page_size_bytes: u32,
+        usable_bytes: u32,
+        item_bytes: u32,
+        first_item_bytes: u32,
+    ) -> Self {
         Self {
+            page_size_bytes,
             usable_bytes,
             item_bytes,
             first_item_bytes,
@@ -80,6 +87,16 @@ impl PageShape {
         best.1
     }
 
+    /// Bytes in use of a page with this many items, headers included.
+    pub(crate) fn used_bytes(&self, items: u32, rightmost: bool) -> u32 {
+        let entries = match items {
+            0 => 0,
+            items => self.first_item_bytes + (items - 1) * self.item_bytes,
+        };
+        let high_key = if rightmost { 0 } else { self.high_key_bytes };
+        (self.page_size_bytes - self.usable_bytes + entries + high_key).min(self.page_size_bytes)
+    }
+
     /// Bytes in use of a page with this many items, over those usable.
     pub(crate) fn density(&self, items: u64, pages: u64) -> f64 {
         let high_keys = pages.saturating_sub(1) * u64::from(self.high_key_bytes);
@@ -123,6 +140,7 @@ impl TreeShape {
             let after_first = usable_bytes.saturating_sub(first_item_bytes + 2 * LINE_POINTER);
             let bulk_items = after_first.saturating_sub(needed) / item_bytes + 1;
             PageShape {
+                page_size_bytes,
                 usable_bytes,
                 item_bytes,
                 first_item_bytes,
@@ -155,6 +173,7 @@ impl TreeShape {
         let page = |item_bytes: u32, minimum: u32| {
             let items = (f64::from(usable_bytes) * fill_factor) as u32 / item_bytes;
             (usable_bytes / item_bytes >= minimum).then(|| PageShape {
+                page_size_bytes,
                 usable_bytes,
                 item_bytes,
                 first_item_bytes: item_bytes,
@@ -179,7 +198,12 @@ impl TreeShape {
     pub(crate) fn sqlite(cells: Cells, universe: u32) -> Self {
         let middle = universe / 2;
         let page = |item_bytes: u32, leaf: bool| {
-            PageShape::plain(cells.usable_bytes(leaf), item_bytes + POINTER_BYTES, item_bytes + POINTER_BYTES)
+            PageShape::plain(
+                cells.page_bytes,
+                cells.usable_bytes(leaf),
+                item_bytes + POINTER_BYTES,
+                item_bytes + POINTER_BYTES,
+            )
         };
         Self {
             leaf: page(cells.leaf_cell_bytes(middle), true),

@@ -37,6 +37,29 @@ pub(super) const BTREE_INDEX: BlockType = BlockType {
                               one for later transactions (LMDB). Needs a buffer pool that writes back at commit.",
         },
         Parameter {
+            name: "column",
+            kind: ParameterKind::Choice(&["key", "other"]),
+            unit: None,
+            default: ParameterDefault::Text("key"),
+            description: "key: the index is on the table's key, and unique; other: on another column, which an UPDATE with \
+                              changes_indexed_column gives a new value. Each row has its own value.",
+        },
+        Parameter {
+            name: "column_order",
+            kind: ParameterKind::Choice(&["hashed", "ascending"]),
+            unit: None,
+            default: ParameterDefault::Text("hashed"),
+            description: "column other: hashed values arrive in no order; ascending ones are each larger than all before, those of updates \
+                              too, like a time of last change.",
+        },
+        Parameter {
+            name: "column_bytes",
+            kind: ParameterKind::Integer { min: 1, max: 1000 },
+            unit: Some("bytes"),
+            default: ParameterDefault::Integer(8),
+            description: "column other: bytes of a value.",
+        },
+        Parameter {
             name: "fill_factor",
             kind: ParameterKind::Number { min: 0.5, max: 1.0 },
             unit: Some("ratio"),

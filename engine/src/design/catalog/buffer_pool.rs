@@ -94,7 +94,8 @@ pub(super) const BUFFER_POOL: BlockType = BlockType {
     model: Model {
         modelled: &[
             "One frame a page; pins; write-back of dirty pages when they are evicted; one read in flight a page, others wait for it.",
-            "Fourteen policies, each after its paper or source: GCLOCK counts to 5 as PostgreSQL's sweep, midpoint LRU enters at 3/8 as InnoDB.",
+            "Write-back at commit: each changed page once, in place, to new places, or to a journal whose checkpoint copies the last version of each page (SQLite's WAL: frames of a page and 24 bytes, pages spilled before the commit overwritten in their frames).",
+            "Fifteen policies, each after its paper or source: GCLOCK counts to 5 as PostgreSQL's sweep, midpoint LRU enters at 3/8 as InnoDB.",
             "Agrees with Che's approximation Σ(1−e^(−p·T)) = C for LRU and independent requests.",
         ],
         not_modelled: &[

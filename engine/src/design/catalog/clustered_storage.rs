@@ -80,9 +80,13 @@ pub(super) const CLUSTERED_STORAGE: BlockType = BlockType {
     model: Model {
         modelled: &[
             "Rows in the leaves of a B+tree, so one search finds them; splits, and merges below the threshold.",
+            "sqlite: cells of the file format (varints, integers by magnitude, overflow pages), balance_quick, balance_nonroot and balance_deeper of btree.c; page for page those of SQLite's files where nothing is drawn at random.",
+            "lmdb: mdb_page_split's halves, or one node and its neighbour where keys are appended; copy-on-write with a free list of the pages each transaction freed.",
         ],
         not_modelled: &[
-            "Overflow pages of long rows where the page format does not say otherwise.",
+            "Overflow pages of long rows but in SQLite's format; LMDB's of values above half a page.",
+            "sqlite: a row found in an inner page is still searched down to its leaf; the file's own free pages.",
+            "lmdb: long-running readers that keep pages from being reused.",
             "Adaptive hash index, change buffer.",
         ],
         measured_by: &["sqlite_shape", "sqlite_cache", "innodb", "innodb_pool"],

@@ -4,7 +4,8 @@ pub(super) const HEAP_STORAGE: BlockType = BlockType {
     kind: "heap-storage",
     aliases: &[],
     title: "Heap storage",
-    description: "Rows in arrival order, found by row id or by reading everything. PostgreSQL's page and tuple overheads.",
+    description: "Rows in arrival order, found by row id or by reading everything. PostgreSQL's page and tuple overheads; updates in \
+                      place, or by new versions as PostgreSQL keeps them.",
     category: Category::Storage,
     inputs: &[input(&[Category::Workload, Category::Transaction, Category::Query])],
     outputs: &[PAGES, LOG],
@@ -17,6 +18,23 @@ pub(super) const HEAP_STORAGE: BlockType = BlockType {
             unit: Some("ratio"),
             default: ParameterDefault::Number(1.0),
             description: "How full inserts leave a page (PostgreSQL's default is 1).",
+        },
+        Parameter {
+            name: "updates",
+            kind: ParameterKind::Choice(&["in_place", "new_version"]),
+            unit: None,
+            default: ParameterDefault::Text("in_place"),
+            description: "in_place: an update changes its row, a delete frees its place at once. new_version: an update adds a version, on the \
+                              row's page when there is room and no indexed column changes (HOT), otherwise on another page with new \
+                              entries in all indexes; pages are pruned on visits, and dead rows stay until then (PostgreSQL).",
+        },
+        Parameter {
+            name: "deleted_fraction",
+            kind: ParameterKind::Number { min: 0.0, max: 1.0 },
+            unit: Some("ratio"),
+            default: ParameterDefault::Number(0.0),
+            description: "Part of the loaded rows, chosen at random, that was deleted and vacuumed away before the run: inserts find their \
+                              places again.",
         },
         Parameter {
             name: "hint_bits",
@@ -42,6 +60,7 @@ pub(super) const HEAP_STORAGE: BlockType = BlockType {
         "record_inserted",
         "record_updated",
         "record_deleted",
+        "page_pruned",
     ],
     model: Model {
         modelled: &[

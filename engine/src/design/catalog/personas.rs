@@ -71,6 +71,7 @@ const PERSONAS: &[Persona] = &[
                 parameters: &[
                     ("page_size", Integer(8192)),
                     ("fill_factor", Number(1.0)),
+                    ("updates", Text("new_version")),
                     ("hint_bits", Boolean(true)),
                     ("page_requests_per_update", Integer(3)),
                 ],
@@ -88,7 +89,12 @@ const PERSONAS: &[Persona] = &[
             Preset { kind: "seq-scan", parameters: &[("read_ahead_pages", Integer(16))] },
             Preset {
                 kind: "wal",
-                parameters: &[("commit_mode", Text("sync")), ("group_commit", Boolean(true))],
+                parameters: &[
+                    ("commit_mode", Text("sync")),
+                    ("group_commit", Boolean(true)),
+                    ("record_format", Text("postgres")),
+                    ("full_page_writes", Boolean(true)),
+                ],
             },
         ],
     },

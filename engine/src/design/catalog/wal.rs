@@ -32,6 +32,22 @@ pub(super) const WAL: BlockType = BlockType {
             default: ParameterDefault::Number(200.0),
             description: "Time between periodic flushes in the interval and async modes (PostgreSQL's wal_writer_delay is 200 ms).",
         },
+        Parameter {
+            name: "record_format",
+            kind: ParameterKind::Choice(&["generic", "postgres"]),
+            unit: None,
+            default: ParameterDefault::Text("generic"),
+            description: "generic: a record is the bytes that change and a header of 48; postgres: records as long as PostgreSQL writes them, \
+                              for each kind of change, in log pages of 8 KiB.",
+        },
+        Parameter {
+            name: "full_page_writes",
+            kind: ParameterKind::Boolean,
+            unit: None,
+            default: ParameterDefault::Boolean(false),
+            description: "Whether the first record that changes a page after a checkpoint holds the whole page (PostgreSQL: on). A run \
+                              begins right after a checkpoint.",
+        },
     ],
     events: &["log_append", "log_flush"],
     model: Model {

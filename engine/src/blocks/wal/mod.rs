@@ -4,6 +4,11 @@
 //!   meanwhile shares the next one, so n closed clients with flush time s see s ≤ latency ≤ 2s.
 //! - `interval`: a commit waits for the next periodic flush.
 //! - `async`: a commit does not wait; a periodic flush follows, and a crash could lose what it had not reached.
+//!
+//! Records are as long as PostgreSQL's (`record.rs`), or the bytes that change and a header. With full-page writes the first
+//! record that changes a page after a checkpoint holds the whole page; a run begins right after a checkpoint.
+
+pub(crate) mod record;
 
 use std::collections::VecDeque;
 
@@ -11,7 +16,8 @@ use serde_json::{Value, json};
 
 use super::counters::Counters;
 use crate::kernel::snapshot::listed;
-use crate::plan::{BlockIndex, CommitMode, WalSpec};
+use crate::plan::{BlockIndex, CommitMode, RecordFormat, WalSpec};
+use record::Record;
 
 pub(crate) const RECORDS: usize = 0;
 pub(crate) const BYTES_APPENDED: usize = 1;
@@ -19,18 +25,23 @@ pub(crate) const FLUSHES: usize = 2;
 pub(crate) const BYTES_FLUSHED: usize = 3;
 pub(crate) const COMMITS: usize = 4;
 pub(crate) const COMMITS_WAITED: usize = 5;
+const FULL_PAGE_IMAGES: usize = 6;
+const FULL_PAGE_IMAGE_BYTES: usize = 7;
 
 /// A flush writes whole blocks of the device.
 const BLOCK_BYTES: u64 = 4096;
-/// Header of a log record and of its reference to a page, about what PostgreSQL writes.
-pub(crate) const RECORD_HEADER_BYTES: u64 = 48;
+/// Generic records: header of a record with its reference to a page, and a commit; about what PostgreSQL writes.
+const RECORD_HEADER_BYTES: u64 = 48;
 const COMMIT_RECORD_BYTES: u64 = 40;
+/// PostgreSQL's log is cut into pages with a header each (24 bytes; the first of a 16 MiB segment has 16 more, left out here).
+const LOG_PAGE_BYTES: u64 = 8192;
+const LOG_PAGE_HEADER_BYTES: u64 = 24;
 
 #[derive(Debug)]
 pub(crate) struct Wal {
     pub(crate) block: BlockIndex,
     pub(crate) disk: u16,
-    pub(crate) counters: Counters<6>,
+    pub(crate) counters: Counters<8>,
     spec: WalSpec,
     pending_bytes: u64,
     /// Committers of the flush in flight, then those of the next ones, with the bytes each needs flushed.
@@ -40,6 +51,35 @@ pub(crate) struct Wal {
     timer_set: bool,
     /// Blocks written so far: where the next flush lands on the device.
     position: u32,
+    /// Checkpoints so far. Whoever ends one adds to it, and every page's next change is logged with its image.
+    pub(crate) checkpoint_number: u32,
+    /// By space: pages logged with their image since the checkpoint of that number.
+    imaged: Vec<Imaged>,
+    /// Bytes of aligned records so far, without the headers of the log's pages.
+    record_position: u64,
+}
+
+#[derive(Debug, Default)]
+struct Imaged {
+    checkpoint_number: u32,
+    words: Vec<u64>,
+}
+
+impl Imaged {
+    /// Whether a page was not noted yet since the checkpoint; now it is.
+    fn note(&mut self, page: u32, checkpoint_number: u32) -> bool {
+        if self.checkpoint_number != checkpoint_number {
+            self.checkpoint_number = checkpoint_number;
+            self.words.fill(0);
+        }
+        let (word, bit) = ((page >> 6) as usize, 1 << (page & 63));
+        if word >= self.words.len() {
+            self.words.resize(word + 1, 0);
+        }
+        let first = self.words[word] & bit == 0;
+        self.words[word] |= bit;
+        first
+    }
 }
 
 /// What a log wants done after a call.
@@ -66,6 +106,8 @@ impl Wal {
                 "bytes_flushed",
                 "commits",
                 "commits_waited",
+                "full_page_images",
+                "full_page_image_bytes",
             ]),
             spec,
             pending_bytes: 0,
@@ -74,14 +116,68 @@ impl Wal {
             in_flight: false,
             timer_set: false,
             position: 0,
+            checkpoint_number: 0,
+            imaged: Vec::new(),
+            record_position: 0,
         }
     }
 
+    /// Whether the length of a record depends on more than the bytes that change.
+    #[inline]
+    pub(crate) fn wants_records(&self) -> bool {
+        self.spec.full_page_writes || self.spec.record_format == RecordFormat::Postgres
+    }
+
+    /// Appends the record of a change of `bytes`, and tells the record's length.
+    #[inline]
+    pub(crate) fn append_change(&mut self, bytes: u64) -> u64 {
+        let bytes = bytes + RECORD_HEADER_BYTES;
+        self.append(bytes);
+        bytes
+    }
+
+    /// Appends a record whose pages are known; `bytes` is what the change would be in a generic record.
+    pub(crate) fn append_record(&mut self, bytes: u64, record: &Record) -> u64 {
+        let mut imaged = 0;
+        if self.spec.full_page_writes {
+            for (index, page) in record.pages().iter().enumerate() {
+                let space = usize::from(page.space);
+                if space >= self.imaged.len() {
+                    self.imaged.resize_with(space + 1, Imaged::default);
+                }
+                let first = self.imaged[space].note(page.page, self.checkpoint_number);
+                imaged |= u32::from(first && !page.new) << index;
+            }
+        }
+        let image_bytes = record.image_bytes(imaged);
+        self.counters.add(FULL_PAGE_IMAGES, u64::from(imaged.count_ones()));
+        self.counters.add(FULL_PAGE_IMAGE_BYTES, image_bytes);
+        let bytes = match self.spec.record_format {
+            RecordFormat::Generic => bytes + RECORD_HEADER_BYTES + image_bytes,
+            RecordFormat::Postgres => record.postgres_bytes(imaged),
+        };
+        self.append(bytes);
+        bytes
+    }
+
     /// Appends a record to the log's buffer.
-    pub(crate) fn append(&mut self, bytes: u64) {
+    fn append(&mut self, bytes: u64) {
         self.counters.add(RECORDS, 1);
         self.counters.add(BYTES_APPENDED, bytes);
-        self.pending_bytes += bytes;
+        self.pending_bytes += match self.spec.record_format {
+            RecordFormat::Generic => bytes,
+            RecordFormat::Postgres => {
+                let aligned = bytes.next_multiple_of(8);
+                let before = self.record_position;
+                self.record_position += aligned;
+                let page = LOG_PAGE_BYTES - LOG_PAGE_HEADER_BYTES;
+                aligned + (self.record_position / page - before / page) * LOG_PAGE_HEADER_BYTES
+            }
+        };
+    }
+
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        self.imaged.iter().map(|imaged| imaged.words.capacity() as u64 * 8).sum()
     }
 
     /// When the next periodic flush has to be scheduled: absent when none is needed or one is scheduled already.
@@ -97,7 +193,10 @@ impl Wal {
 
     /// Appends a commit record. Whether the client has to wait, and what to start.
     pub(crate) fn commit(&mut self, client: u32) -> (bool, Action) {
-        self.append(COMMIT_RECORD_BYTES);
+        self.append(match self.spec.record_format {
+            RecordFormat::Generic => COMMIT_RECORD_BYTES,
+            RecordFormat::Postgres => record::COMMIT_BYTES,
+        });
         self.counters.add(COMMITS, 1);
         if self.spec.commit_mode == CommitMode::Async {
             return (false, Action::Nothing);
@@ -136,10 +235,14 @@ impl Wal {
             bytes += std::mem::take(&mut self.pending_bytes);
         }
         self.in_flight = true;
-        let blocks = bytes.div_ceil(BLOCK_BYTES).max(1) as u32;
+        let block_bytes = match self.spec.record_format {
+            RecordFormat::Generic => BLOCK_BYTES,
+            RecordFormat::Postgres => LOG_PAGE_BYTES,
+        };
+        let blocks = bytes.div_ceil(block_bytes).max(1) as u32;
         let position = self.position;
         self.position = self.position.wrapping_add(blocks);
-        let bytes = u64::from(blocks) * BLOCK_BYTES;
+        let bytes = u64::from(blocks) * block_bytes;
         self.counters.add(FLUSHES, 1);
         self.counters.add(BYTES_FLUSHED, bytes);
         Action::Flush { position, blocks, bytes }
@@ -169,7 +272,30 @@ mod tests {
     use super::*;
 
     fn wal(commit_mode: CommitMode, group_commit: bool) -> Wal {
-        Wal::new(0, 0, WalSpec { commit_mode, group_commit, flush_interval_ns: 100, device: 0 })
+        let spec = WalSpec {
+            commit_mode,
+            group_commit,
+            flush_interval_ns: 100,
+            record_format: RecordFormat::Postgres,
+            full_page_writes: true,
+            device: 0,
+        };
+        Wal::new(0, 0, spec)
+    }
+
+    #[test]
+    fn a_page_is_imaged_once_after_each_checkpoint() {
+        let mut wal = wal(CommitMode::Sync, true);
+        let page = record::PageRef { space: 3, page: 7, data_bytes: 16, image_bytes: 1000, new: false };
+        let bytes = |wal: &mut Wal| wal.append_record(0, &Record::new(2).page(page));
+        assert_eq!([bytes(&mut wal), bytes(&mut wal)], [1053, 64]);
+        wal.checkpoint_number += 1;
+        assert_eq!([bytes(&mut wal), bytes(&mut wal)], [1053, 64]);
+        let made = record::PageRef { page: 8, new: true, ..page };
+        assert_eq!(wal.append_record(0, &Record::new(2).page(made)), 64);
+        assert_eq!(wal.append_record(0, &Record::new(2).page(record::PageRef { page: 8, ..page })), 64);
+        assert_eq!(wal.counters.total(FULL_PAGE_IMAGES), 2);
+        assert_eq!(wal.pending_bytes(), 2 * 1056 + 4 * 64);
     }
 
     #[test]

@@ -1,28 +1,40 @@
 //! Heap storage: rows in arrival order. PostgreSQL's page arithmetic: a 24-byte page header, 4 bytes of line pointer and 24 of
 //! header for each row, rows aligned to 8 bytes; inserts leave `1 - fill_factor` of the page free, but put at least one row on it.
 //!
-//! Updates happen in place: row versions, and what vacuum does about them, are not modelled. A deleted row's place is free at
-//! once; inserts fill such places, the most recent first, before they extend the heap.
+//! Updates happen in place, and a deleted row's place is free at once: inserts fill such places, the most recent first, before
+//! they extend the heap. Or every update makes a new version of its row (`versions.rs`).
+
+mod free_space;
+pub(crate) mod update;
+pub(crate) mod version_page;
+pub(crate) mod versions;
 
 use serde_json::{Value, json};
 
 use super::bits::Bits;
 use super::counters::Counters;
 use super::rows::RowMap;
+use super::wal::record::{PageRef, Record};
 use crate::kernel::snapshot::listed;
 use crate::kernel::step::{Flow, Step};
 use crate::kernel::{Kernel, Storage};
 use crate::plan::BlockIndex;
+use versions::Versions;
 
 pub(crate) const ROWS_READ: usize = 0;
 pub(crate) const ROWS_INSERTED: usize = 1;
 pub(crate) const ROWS_UPDATED: usize = 2;
 pub(crate) const ROWS_DELETED: usize = 3;
 pub(crate) const PAGES_ALLOCATED: usize = 4;
+pub(crate) const HOT_UPDATES: usize = 5;
+pub(crate) const PAGES_PRUNED: usize = 6;
+pub(crate) const VERSIONS_PRUNED: usize = 7;
 
 const PAGE_HEADER_BYTES: u32 = 24;
 const ROW_HEADER_BYTES: u32 = 24;
 const LINE_POINTER_BYTES: u32 = 4;
+/// What a log record keeps of a row's header (`xl_heap_header`), before the null bitmap's padding of one byte.
+const SHORT_HEADER_BYTES: u32 = 5;
 
 /// Rows that fit a page; absent when not even one does.
 pub(crate) fn rows_per_page(page_size_bytes: u32, record_bytes: u32, fill_factor: f64) -> Option<u32> {
@@ -31,9 +43,13 @@ pub(crate) fn rows_per_page(page_size_bytes: u32, record_bytes: u32, fill_factor
     if row_bytes > usable_bytes {
         return None;
     }
-    // The reserve is whole bytes, rounded down; the small term keeps 0.7 from becoming 0.6999….
-    let reserve_bytes = (f64::from(page_size_bytes) * (1.0 - fill_factor) + 1e-6) as u32;
+    let reserve_bytes = reserve_bytes(page_size_bytes, fill_factor);
     Some((usable_bytes.saturating_sub(reserve_bytes) / row_bytes).max(1))
+}
+
+/// What inserts keep free on a page: whole bytes, rounded down. (The small term keeps 0.7 from becoming 0.6999….)
+fn reserve_bytes(page_size_bytes: u32, fill_factor: f64) -> u32 {
+    (f64::from(page_size_bytes) * (1.0 - fill_factor) + 1e-6) as u32
 }
 
 #[derive(Debug)]
@@ -43,7 +59,7 @@ pub(crate) struct HeapBlock {
     pub(crate) wal: Option<u16>,
     pub(crate) page_size_bytes: u32,
     pub(crate) record_bytes: u32,
-    pub(crate) counters: Counters<5>,
+    pub(crate) counters: Counters<8>,
     rows_per_page: u32,
     rows: RowMap,
     present: Bits,
@@ -56,6 +72,8 @@ pub(crate) struct HeapBlock {
     /// Pages with a change that committed since they were visited, one bit each. Absent when visits note nothing.
     unhinted: Option<Vec<u64>>,
     pub(crate) page_requests_per_update: u32,
+    /// Absent where rows are updated in place.
+    pub(crate) versions: Option<Box<Versions>>,
 }
 
 impl HeapBlock {
@@ -86,6 +104,9 @@ impl HeapBlock {
                 "rows_updated",
                 "rows_deleted",
                 "pages_allocated",
+                "hot_updates",
+                "pages_pruned",
+                "versions_pruned",
             ]),
             rows_per_page,
             rows: RowMap::new(rows_per_page),
@@ -96,6 +117,34 @@ impl HeapBlock {
             holes: Vec::new(),
             unhinted: None,
             page_requests_per_update: 1,
+            versions: None,
+        }
+    }
+
+    /// A heap whose updates make new versions.
+    pub(crate) fn with_versions(mut self, fill_factor: f64) -> Self {
+        self.versions = Some(Box::new(Versions::new(
+            self.page_size_bytes,
+            self.record_bytes,
+            fill_factor,
+            self.rows_per_page,
+            self.row_count as u32,
+            self.present.len(),
+        )));
+        self
+    }
+
+    /// Deletes loaded records, and vacuums.
+    pub(crate) fn delete_loaded(&mut self, deleted: impl Fn(u32) -> bool) {
+        // No transaction has begun yet: the number before the first stands for what went before.
+        let before = u32::MAX;
+        for record in (0..self.row_count as u32).filter(|record| deleted(*record)) {
+            self.remove(record, before);
+        }
+        if let Some(versions) = &mut self.versions {
+            (0..versions.pages()).for_each(|page| {
+                versions.vacuum(page, 0);
+            });
         }
     }
 
@@ -135,7 +184,7 @@ impl HeapBlock {
     }
 
     pub(crate) fn pages(&self) -> u32 {
-        self.pages
+        self.versions.as_ref().map_or(self.pages, |versions| versions.pages())
     }
 
     /// Rows it holds now.
@@ -145,12 +194,18 @@ impl HeapBlock {
 
     /// Places for rows on a page that are or were in use: what scanning it goes through.
     pub(crate) fn rows_on(&self, page: u32) -> u32 {
+        if let Some(versions) = &self.versions {
+            return versions.page(page).tuples();
+        }
         if page + 1 == self.pages { self.last_page_rows } else { self.rows_per_page }
     }
 
     /// Finds a place for a record: its page, and whether the page is new.
     fn insert(&mut self, record: u32) -> (u32, bool) {
-        let (page, new) = if let Some(page) = self.holes.pop() {
+        let (page, new) = if let Some(versions) = &mut self.versions {
+            let placed = versions.place();
+            (placed.page, placed.new_page)
+        } else if let Some(page) = self.holes.pop() {
             (page, false)
         } else if self.pages > 0 && self.last_page_rows < self.rows_per_page {
             self.last_page_rows += 1;
@@ -166,15 +221,43 @@ impl HeapBlock {
         (page, new)
     }
 
-    fn remove(&mut self, record: u32) {
-        self.holes.push(self.page_of(record));
+    fn remove(&mut self, record: u32, transaction: u32) {
+        let page = self.page_of(record);
+        match &mut self.versions {
+            Some(versions) => versions.leave(record, page, transaction),
+            None => self.holes.push(page),
+        }
         self.present.clear(record);
         self.row_count -= 1;
     }
 
+    /// Bytes of a page in use: what its full-page image holds.
+    pub(crate) fn used_bytes(&self, page: u32) -> u32 {
+        if let Some(versions) = &self.versions {
+            return versions.used_bytes_of(page);
+        }
+        let row_bytes = (ROW_HEADER_BYTES + self.record_bytes).next_multiple_of(8) + LINE_POINTER_BYTES;
+        PAGE_HEADER_BYTES + self.rows_on(page) * row_bytes
+    }
+
+    /// A page of this heap in a log record.
+    pub(crate) fn logged(&self, page: u32, data_bytes: u32, new: bool) -> PageRef {
+        PageRef { space: self.space, page, data_bytes, image_bytes: self.used_bytes(page), new }
+    }
+
+    /// Bytes of a logged tuple: its header in short, and the row behind the fixed part of the header.
+    pub(crate) fn logged_row_bytes(&self) -> u32 {
+        SHORT_HEADER_BYTES + 1 + self.record_bytes
+    }
+
     pub(crate) fn memory_bytes(&self) -> u64 {
+        let versions = self.versions.as_ref().map_or(0, |versions| versions.memory_bytes());
         let unhinted = self.unhinted.as_ref().map_or(0, Vec::capacity) as u64 * 8;
-        self.present.memory_bytes() + self.rows.memory_bytes() + self.holes.capacity() as u64 * 4 + unhinted
+        self.present.memory_bytes()
+            + self.rows.memory_bytes()
+            + self.holes.capacity() as u64 * 4
+            + unhinted
+            + versions
     }
 
     /// Pages with their rows in use.
@@ -189,12 +272,22 @@ impl HeapBlock {
     }
 
     pub(crate) fn gauges(&self) -> Value {
-        json!({
-            "pages": self.pages,
+        let mut gauges = json!({
+            "pages": self.pages(),
             "rows": self.row_count,
             "rows_per_page": self.rows_per_page,
             "free_places": self.holes.len(),
-        })
+        });
+        if let Some(versions) = &self.versions {
+            let totals = versions.totals();
+            gauges["free_places"] = json!(totals.free_bytes / u64::from(versions.tuple_bytes()));
+            gauges["dead_versions"] = json!(totals.garbage);
+            gauges["dead_line_pointers"] = json!(totals.dead_line_pointers);
+            gauges["free_fraction"] = json!(
+                totals.free_bytes as f64 / (f64::from(self.pages().max(1)) * f64::from(self.page_size_bytes))
+            );
+        }
+        gauges
     }
 }
 
@@ -209,10 +302,14 @@ impl Kernel<'_> {
             _ => return Flow::Next,
         };
         let (page, new) = self.heaps[heap].insert(record);
+        self.visit_tried_pages(client, heap as u16);
         let (space, block, wal) = (self.heaps[heap].space, self.heaps[heap].block, self.heaps[heap].wal);
         self.heaps[heap].counters.add(ROWS_INSERTED, 1);
         self.cpu_ns += self.costs.row_ns;
-        self.log(client, wal, row_bytes);
+        self.log(client, wal, row_bytes, |kernel| {
+            let heap = &kernel.heaps[heap];
+            Record::new(3).page(heap.logged(page, heap.logged_row_bytes(), new))
+        });
         if self.clients[client as usize].traced {
             if new {
                 self.trace.emit(
@@ -261,12 +358,15 @@ impl Kernel<'_> {
             return Flow::Next;
         }
         if let Some(Storage::Heap(heap)) = state.storage {
+            let transaction = self.clients[client as usize].transaction;
             let block = &mut self.heaps[usize::from(heap)];
             let page = block.page_of(record);
-            block.remove(record);
+            block.remove(record, transaction);
             block.counters.add(ROWS_DELETED, 1);
             let (number, wal) = (block.block, block.wal);
-            self.log(client, wal, 0);
+            self.log(client, wal, 0, |kernel| {
+                Record::new(8).page(kernel.heaps[usize::from(heap)].logged(page, 0, false))
+            });
             if self.clients[client as usize].traced {
                 self.trace.emit(
                     self.now_ns + self.cpu_ns,
@@ -274,6 +374,10 @@ impl Kernel<'_> {
                     "record_deleted",
                     || json!({"page_id": page, "record_id": record}),
                 );
+            }
+            if self.heaps[usize::from(heap)].versions.is_some() {
+                self.retire_entries(client, table, rank, record, page);
+                return Flow::Next;
             }
         }
         self.remove_from_trees(client, table, rank, found_in);
@@ -309,7 +413,7 @@ mod tests {
                     let (page, _) = heap.insert(record);
                     model.insert(record, page);
                 } else if !insert && model.remove(&record).is_some() {
-                    heap.remove(record);
+                    heap.remove(record, 0);
                 }
                 let mut used = BTreeMap::new();
                 for (record, page) in &model {
