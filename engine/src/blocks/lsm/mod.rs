@@ -30,7 +30,7 @@ use crate::kernel::snapshot::listed;
 use crate::plan::{CompactionKind, LsmFormat, LsmSpec};
 use blob::Blobs;
 use encoding::Encoding;
-use file::Levels;
+use file::{Levels, SstFile};
 use job::Claim;
 pub(crate) use job::Job;
 use memtable::Memtable;
@@ -109,7 +109,8 @@ impl Lsm {
         }
     }
 
-    /// Memtables and the files of each level: level 0 from the newest, the others in key order.
+    /// Memtables and the files of each level: level 0 from the newest, the others in key order; keys as of the last time it
+    /// caught up.
     pub(crate) fn state(&self) -> Value {
         let memtable = |table: &Memtable| json!({"entries": table.puts(), "bytes": table.arena_bytes()});
         let levels = self.levels.iter().map(|files| {
