@@ -61,6 +61,8 @@ pub(crate) struct TreeSpec {
     pub(crate) table: String,
     pub(crate) page_size_bytes: u32,
     pub(crate) page_format: PageFormat,
+    /// InnoDB's secondary indexes: what an entry holds beside its key; absent: as many bytes as the key.
+    pub(crate) primary_key_bytes: Option<u32>,
     pub(crate) without_rowid: bool,
     pub(crate) copy_on_write: bool,
     pub(crate) fill_factor: f64,
@@ -202,9 +204,31 @@ pub(crate) enum PolicyKind {
 pub(crate) struct PoolSpec {
     pub(crate) capacity_pages: u32,
     pub(crate) policy: PolicyKind,
+    /// Frames that a cleaner keeps free; 0: no cleaner.
+    pub(crate) free_pages_target: u32,
+    pub(crate) writer: Option<WriterSpec>,
+    pub(crate) checkpoint: Option<CheckpointSpec>,
     /// Absent: a changed page is written when it is evicted.
     pub(crate) at_commit: Option<AtCommit>,
     pub(crate) device: BlockIndex,
+}
+
+/// A background writer.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct WriterSpec {
+    pub(crate) delay_ns: u64,
+    /// Pages a round at most.
+    pub(crate) max_pages: u32,
+    /// Pages kept clean over those lately needed in a round.
+    pub(crate) multiplier: f64,
+}
+
+/// When checkpoints begin, by time or by volume of the log, and the part of either over which they spread.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct CheckpointSpec {
+    pub(crate) interval_ns: Option<u64>,
+    pub(crate) log_bytes: Option<u64>,
+    pub(crate) completion_target: f64,
 }
 
 /// How a pool writes changed pages when a transaction commits.
