@@ -13,7 +13,8 @@ const STEP_LIMIT: u64 = 20_000_000;
 
 #[derive(Debug, Clone)]
 struct Shape {
-    pool_pages: Option<u32>,
+    /// Frames, and what the pool does in the background unless it writes at commit.
+    pool: Option<(u32, Value)>,
     log: Option<&'static str>,
     storage: &'static str,
     format: &'static str,
@@ -23,6 +24,7 @@ struct Shape {
     fill_factor: f64,
     path: &'static str,
     build: &'static str,
+    updates: &'static str,
     disk: Value,
 }
 
@@ -32,21 +34,21 @@ fn shape() -> impl Strategy<Value = Shape> {
         (1u32..5).prop_map(|slots| json!({"slots": slots, "service_distribution": "exponential"})),
     ];
     (
-        prop::option::of(select(vec![8u32, 16, 100, 10_000])),
+        prop::option::of((select(vec![8u32, 16, 100, 10_000]), background())),
         prop::option::of(select(vec!["sync", "async", "interval"])),
         select(vec!["heap-storage", "clustered-storage"]),
         (
-            select(vec!["default", "sqlite", "without rowid", "lmdb"]),
+            select(vec!["default", "innodb", "sqlite", "without rowid", "lmdb"]),
             prop::option::of(select(vec!["off", "wal"])),
             select(vec![512u32, 4096, 8192, 16_384]),
         ),
         select(vec![0.5, 0.9, 1.0]),
         select(vec!["index", "covering", "scan", "direct", "all"]),
-        select(vec!["bulk", "inserted"]),
+        (select(vec!["bulk", "inserted"]), select(vec!["in_place", "new_version"])),
         disk,
     )
-        .prop_map(|(pool_pages, log, storage, pages, fill_factor, path, build, disk)| Shape {
-            pool_pages,
+        .prop_map(|(pool, log, storage, pages, fill_factor, path, (build, updates), disk)| Shape {
+            pool,
             log,
             storage,
             format: pages.0,
@@ -55,7 +57,28 @@ fn shape() -> impl Strategy<Value = Shape> {
             fill_factor,
             path,
             build,
+            updates,
             disk,
+        })
+}
+
+/// Any of the things a pool may do in the background.
+fn background() -> impl Strategy<Value = Value> {
+    (
+        select(vec!["lru", "midpoint-lru", "gclock"]),
+        prop::option::of(1u32..8),
+        prop::option::of(1u32..20),
+        prop::option::of(1u32..100),
+        prop::option::of(select(vec![1u32, 1_000, 1_000_000])),
+    )
+        .prop_map(|(policy, free_pages, writer_ms, checkpoint_ms, log_bytes)| {
+            json!({
+                "policy": policy,
+                "free_pages_target": free_pages.unwrap_or(0),
+                "background_writer_delay_ms": writer_ms.unwrap_or(0),
+                "checkpoint_interval_seconds": f64::from(checkpoint_ms.unwrap_or(0)) / 1e3,
+                "checkpoint_log_bytes": log_bytes.unwrap_or(0),
+            })
         })
 }
 
@@ -64,9 +87,10 @@ impl Shape {
         let pages = json!({"page_size": self.page_size, "fill_factor": self.fill_factor});
         let mut blocks = vec![("client", "client", json!({})), ("disk", "disk", self.disk.clone())];
         let mut wires: Vec<String> = Vec::new();
-        let below = match self.pool_pages {
-            Some(capacity) => {
-                let mut parameters = json!({"capacity_pages": capacity});
+        let below = match &self.pool {
+            Some((capacity, background)) => {
+                let mut parameters = if self.journal.is_some() { json!({}) } else { background.clone() };
+                parameters["capacity_pages"] = json!(capacity);
                 if let Some(journal) = self.journal {
                     parameters["policy"] = json!("clean-first-lru");
                     parameters["write_back"] = json!("commit");
@@ -93,11 +117,15 @@ impl Shape {
         };
         let mut tree = pages.clone();
         if self.format != "default" {
-            tree["page_format"] = json!(if self.format == "lmdb" { "lmdb" } else { "sqlite" });
-            tree["copy_on_write"] = json!(self.pool_pages.is_some() && self.journal.is_some());
+            tree["page_format"] = json!(if self.format == "without rowid" { "sqlite" } else { self.format });
+            tree["copy_on_write"] =
+                json!(self.pool.is_some() && self.journal.is_some() && self.format != "innodb");
         }
         if self.path != "covering" {
             let mut rows = if self.storage == "heap-storage" { pages } else { tree.clone() };
+            if self.storage == "heap-storage" {
+                rows["updates"] = json!(self.updates);
+            }
             if self.format == "without rowid" && self.storage != "heap-storage" {
                 rows["without_rowid"] = json!(true);
             }
@@ -154,7 +182,7 @@ fn lsm_canvas() -> impl Strategy<Value = Value> {
             let mut tree = json!({
                 "page_size": 8192, "compaction": compaction, "write_buffer_bytes": write_buffer,
                 "target_file_bytes": target_file, "level_base_bytes": level_base, "size_ratio": ratio, "levels": levels,
-                "dynamic_level_bytes": dynamic, "max_memtables": memtables, "level0_trigger_files": level0.0,
+                "dynamic_level_bytes": dynamic, "max_memtables": memtables, "max_background_jobs": 2 * memtables, "level0_trigger_files": level0.0,
                 "slowdown_files": level0.1, "stop_files": level0.2, "delayed_write_mb_s": level0.3,
                 "universal_size_ratio_percent": run_ratio, "max_size_amplification_percent": amplification,
                 "soft_pending_gib": soft, "hard_pending_gib": hard, "blob_gc_age_cutoff": cutoff, "bloom": bloom,

@@ -190,6 +190,9 @@ impl Kernel<'_> {
         for pool in &self.pools {
             let result = &mut results[pool.block];
             result.counters = pool.counters.to_map();
+            if let Some(background) = &pool.background {
+                result.counters.extend(background.counters.to_map());
+            }
             if let Some(writes) = &pool.at_commit {
                 result.counters.extend(writes.counters.to_map());
             }

@@ -17,6 +17,8 @@ pub(crate) struct SstFile {
     pub(crate) deleted: Vec<u32>,
     /// By rank the file its value lies in, `blob::NONE` for tombstones; empty where values are inline.
     pub(crate) blobs: Vec<u32>,
+    /// An input of a compaction that is running.
+    pub(crate) busy: bool,
     /// Written by a flush, and nothing since.
     pub(crate) flushed: bool,
     pub(crate) bytes: u64,

@@ -9,10 +9,27 @@ use super::merge::{self, Run};
 use super::{Lsm, Pressure, bloom, leveldb, policy};
 use crate::plan::CompactionKind;
 
+/// The keys of a level that a running compaction is going to write.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Claim {
+    job: u32,
+    level: usize,
+    smallest: u32,
+    largest: u32,
+}
+
+impl Claim {
+    pub(super) fn overlaps(&self, level: usize, smallest: u32, largest: u32) -> bool {
+        self.level == level && self.smallest <= largest && smallest <= self.largest
+    }
+}
+
 /// A flush or a compaction: what leaves the levels and what comes.
 #[derive(Debug)]
 pub(crate) struct Job {
     pub(crate) flush: bool,
+    /// Of a compaction.
+    number: u32,
     /// Files change their level without being read or written.
     pub(crate) trivial: bool,
     removed: Vec<u32>,
@@ -58,7 +75,7 @@ impl Lsm {
         let (smallest, largest) = (ranks[0], ranks[ranks.len() - 1]);
         let output_level = match self.spec.compaction {
             // What a running compaction is going to write is not on its level yet.
-            CompactionKind::LevelDb if !self.compacting => {
+            CompactionKind::LevelDb if self.claims.is_empty() => {
                 leveldb::flush_level(&self.spec, &self.levels, smallest, largest)
             }
             _ => 0,
@@ -76,6 +93,7 @@ impl Lsm {
         file.flushed = true;
         Some(Job {
             flush: true,
+            number: 0,
             trivial: false,
             removed: Vec::new(),
             input_level: 0,
@@ -114,6 +132,7 @@ impl Lsm {
             ranks,
             deleted,
             blobs,
+            busy: false,
             flushed: false,
             layout,
             false_positive,
@@ -123,10 +142,19 @@ impl Lsm {
         file
     }
 
-    /// The compaction the policy wants next.
+    /// The compaction the policy wants next, beside those that are running.
     pub(crate) fn begin_compaction(&mut self) -> Option<Job> {
-        let task = policy::pick(&self.spec, &self.levels, &self.pointers)?;
-        self.compacting = true;
+        if self.claims.len() >= self.spec.max_compactions() {
+            return None;
+        }
+        let task = policy::pick(&self.spec, &self.levels, &self.pointers, &self.claims)?;
+        let number = self.compactions;
+        self.compactions = self.compactions.wrapping_add(1);
+        let (smallest, largest) = policy::range_of(&self.levels, &task.inputs);
+        self.claims.push(Claim { job: number, level: task.output_level, smallest, largest });
+        for (level, file) in &task.inputs {
+            self.levels[*level][*file].busy = true;
+        }
         let level = task.inputs[0].0;
         let files: Vec<&SstFile> =
             task.inputs.iter().map(|(level, file)| &self.levels[*level][*file]).collect();
@@ -140,6 +168,7 @@ impl Lsm {
             .unwrap_or_default();
         let mut job = Job {
             flush: false,
+            number,
             trivial: task.trivial,
             removed: files.iter().map(|file| file.id).collect(),
             outputs: Vec::new(),
@@ -155,12 +184,9 @@ impl Lsm {
             dropped: Vec::new(),
         };
         if task.trivial {
-            job.outputs = files.into_iter().cloned().collect();
+            job.outputs = files.into_iter().map(|file| SstFile { busy: false, ..file.clone() }).collect();
             return Some(job);
         }
-        let (smallest, largest) = files
-            .iter()
-            .fold((u32::MAX, 0), |(low, high), file| (low.min(file.smallest()), high.max(file.largest())));
         // Each file of level 0 is a run of its own; a deeper level's files follow one another.
         let mut runs: Vec<Run<'_>> = Vec::new();
         let mut run_level = None;
@@ -243,7 +269,7 @@ impl Lsm {
                 self.spare.push(memtable);
             }
         }
-        self.compacting &= job.flush;
+        self.claims.retain(|claim| job.flush || claim.job != job.number);
         let mut place = None;
         for (level, files) in self.levels.iter_mut().enumerate() {
             // A run of level 0 keeps its age among the others.

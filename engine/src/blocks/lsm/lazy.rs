@@ -31,8 +31,11 @@ pub(crate) fn pick(spec: &LsmSpec, levels: &Levels) -> Option<Task> {
     None
 }
 
-/// The tier of a run: 0 for what a flush writes, one more for each factor of the size ratio.
+/// The tier of a run: 0 for what a flush writes, however large, one more for each factor of the size ratio.
 fn tier(spec: &LsmSpec, run: &SortedRun) -> u32 {
+    if run.flushed {
+        return 0;
+    }
     let flushes = run.bytes as f64 / (FLUSHED_PART * spec.write_buffer_bytes as f64);
     libm::round(libm::log(flushes.max(1.0)) / libm::log(spec.size_ratio)) as u32
 }

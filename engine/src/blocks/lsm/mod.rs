@@ -30,7 +30,8 @@ use crate::kernel::snapshot::listed;
 use crate::plan::{CompactionKind, LsmFormat, LsmSpec};
 use blob::Blobs;
 use encoding::Encoding;
-use file::Levels;
+use file::{Levels, SstFile};
+use job::Claim;
 pub(crate) use job::Job;
 use memtable::Memtable;
 pub(crate) use pressure::Pressure;
@@ -56,7 +57,10 @@ pub(crate) struct Lsm {
     next_page: u32,
     /// By level: LevelDB's largest key compacted last.
     pointers: Vec<u32>,
-    compacting: bool,
+    /// One for each running compaction.
+    claims: Vec<Claim>,
+    /// Compactions begun.
+    compactions: u32,
     blobs: Blobs,
     pressure: Pressure,
     /// Memory to sort in.
@@ -96,7 +100,8 @@ impl Lsm {
             next_file: 0,
             next_page: 0,
             pointers: vec![0; spec.levels as usize],
-            compacting: false,
+            claims: Vec::new(),
+            compactions: 0,
             blobs,
             pressure: Pressure::None,
             scratch: Vec::new(),

@@ -11,13 +11,18 @@ pub(super) struct SortedRun {
     /// Of a file of level 0.
     file: usize,
     pub(super) bytes: u64,
+    /// Written by a flush, and nothing since.
+    pub(super) flushed: bool,
 }
 
 pub(super) fn of(levels: &Levels) -> Vec<SortedRun> {
     let level0 = levels[0].iter().enumerate();
-    let level0 = level0.map(|(file, sst)| SortedRun { level: 0, file, bytes: sst.bytes });
+    let level0 =
+        level0.map(|(file, sst)| SortedRun { level: 0, file, bytes: sst.bytes, flushed: sst.flushed });
     let deeper = (1..levels.len()).filter(|level| !levels[*level].is_empty());
-    level0.chain(deeper.map(|level| SortedRun { level, file: 0, bytes: bytes(&levels[level]) })).collect()
+    level0
+        .chain(deeper.map(|level| SortedRun { level, file: 0, bytes: bytes(&levels[level]), flushed: false }))
+        .collect()
 }
 
 /// Neighbouring runs become one, as deep as the next older run allows.

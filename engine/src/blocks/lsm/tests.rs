@@ -15,6 +15,7 @@ pub(super) fn spec(compaction: CompactionKind, dynamic_level_bytes: bool, bloom:
         compaction,
         write_buffer_bytes: 4_096,
         max_memtables: 2,
+        max_background_jobs: 2,
         target_file_bytes: 8_192,
         level_base_bytes: 16_384,
         size_ratio: 3.0,
@@ -50,6 +51,7 @@ pub(super) fn file(ranks: std::ops::Range<u32>, bytes: u64) -> SstFile {
         ranks: ranks.collect(),
         deleted: Vec::new(),
         blobs: Vec::new(),
+        busy: false,
         flushed: true,
         bytes,
         layout,
@@ -95,6 +97,7 @@ fn kinds() -> impl Strategy<Value = LsmSpec> {
     prop_oneof![
         Just(spec(CompactionKind::Leveled, false, BloomKind::None)),
         Just(spec(CompactionKind::Leveled, true, BloomKind::Uniform)),
+        Just(LsmSpec { max_background_jobs: 8, ..spec(CompactionKind::Leveled, false, BloomKind::None) }),
         Just(spec(CompactionKind::Universal, false, BloomKind::Monkey)),
         Just(spec(CompactionKind::LevelDb, false, BloomKind::Uniform)),
         Just(spec(CompactionKind::LazyLeveled, false, BloomKind::Uniform)),
@@ -116,29 +119,29 @@ proptest! {
     ) {
         let mut lsm = Lsm::new(spec, 8, 60, UNIVERSE);
         let mut model = BTreeMap::new();
-        let mut compaction = None;
+        let mut running: Vec<Job> = Vec::new();
         for (number, (rank, deleted)) in writes.iter().enumerate() {
             lsm.put(*rank, *deleted);
             model.insert(*rank, !deleted);
             lsm.seal_full();
             if interleaved {
                 // A flush comes in between the begin and the end of a compaction.
-                if compaction.is_none() {
-                    compaction = lsm.begin_compaction();
+                while let Some(job) = lsm.begin_compaction() {
+                    running.push(job);
                 }
                 if let Some(job) = lsm.begin_flush() {
                     lsm.finish(job);
                     check(&mut lsm, &model);
                 }
-                if let Some(job) = compaction.take_if(|_| number % 7 == 0) {
-                    lsm.finish(job);
+                if number % 7 == 0 && !running.is_empty() {
+                    lsm.finish(running.remove(number / 7 % running.len()));
                     check(&mut lsm, &model);
                 }
             } else {
                 lsm.settle();
             }
         }
-        compaction.into_iter().for_each(|job| lsm.finish(job));
+        running.into_iter().for_each(|job| lsm.finish(job));
         check(&mut lsm, &model);
         lsm.flush_all();
         check(&mut lsm, &model);

@@ -49,6 +49,13 @@ pub(super) const LSM_TREE: BlockType = BlockType {
             description: "Memtables at most; when all are full, writers wait for a flush.",
         },
         Parameter {
+            name: "max_background_jobs",
+            kind: ParameterKind::Integer { min: 2, max: 64 },
+            unit: Some("jobs"),
+            default: ParameterDefault::Integer(2),
+            description: "Jobs at once: three quarters of them, rounded up, but not all, may be compactions (leveled; the other ways run one), and one is a flush.",
+        },
+        Parameter {
             name: "target_file_bytes",
             kind: ParameterKind::Integer { min: 65536, max: 1073741824 },
             unit: Some("bytes"),
@@ -195,6 +202,7 @@ pub(super) const LSM_TREE: BlockType = BlockType {
             "Memtables full by their arena, skip-list towers with P(h) = ¾·¼^(h−1), as RocksDB and LevelDB allocate.",
             "Compaction picked and cut as RocksDB 7.8 (leveled, universal) and LevelDB 1.23 do, trivial moves and dynamic level sizes included.",
             "Filters with false-positive rate (1−e^(−k/b))^k, k = round(b·ln 2), or Monkey's by level (Dayan et al., SIGMOD 2017).",
+            "Several leveled compactions at once where they share no file and write different keys.",
             "Lazy leveling: tiered down to a last level that is one run (Dayan, Idreos, Dostoevsky, SIGMOD 2018).",
             "Values in blob files, their garbage, and its collection by age, as in BlobDB and WiscKey (Lu et al., FAST 2016).",
             "Write stalls and slowdowns by memtables, level-0 files and pending compaction bytes (RocksDB's estimate); background work on the same device.",
