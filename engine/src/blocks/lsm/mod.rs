@@ -113,7 +113,7 @@ impl Lsm {
     pub(crate) fn state(&self) -> Value {
         let memtable = |table: &Memtable| json!({"entries": table.puts(), "bytes": table.arena_bytes()});
         let levels = self.levels.iter().map(|files| {
-            let file = |file: &file::SstFile| {
+            let file = |file: &SstFile| {
                 json!({
                     "file": file.id,
                     "first_key": file.smallest(),
