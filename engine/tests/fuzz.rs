@@ -124,7 +124,8 @@ impl Shape {
         if self.path != "covering" {
             let mut rows = if self.storage == "heap-storage" { pages } else { tree.clone() };
             if self.storage == "heap-storage" {
-                rows["updates"] = json!(self.updates);
+                // Versions need indexes of PostgreSQL's format.
+                rows["updates"] = json!(if self.format == "default" { self.updates } else { "in_place" });
             }
             if self.format == "without rowid" && self.storage != "heap-storage" {
                 rows["without_rowid"] = json!(true);
