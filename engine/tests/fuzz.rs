@@ -16,6 +16,9 @@ struct Shape {
     pool_pages: Option<u32>,
     log: Option<&'static str>,
     storage: &'static str,
+    format: &'static str,
+    /// How the pool writes when a transaction commits, where it does.
+    journal: Option<&'static str>,
     page_size: u32,
     fill_factor: f64,
     path: &'static str,
@@ -32,17 +35,23 @@ fn shape() -> impl Strategy<Value = Shape> {
         prop::option::of(select(vec![8u32, 16, 100, 10_000])),
         prop::option::of(select(vec!["sync", "async", "interval"])),
         select(vec!["heap-storage", "clustered-storage"]),
-        select(vec![4096u32, 8192, 16_384]),
+        (
+            select(vec!["default", "sqlite", "without rowid", "lmdb"]),
+            prop::option::of(select(vec!["off", "wal"])),
+            select(vec![512u32, 4096, 8192, 16_384]),
+        ),
         select(vec![0.5, 0.9, 1.0]),
         select(vec!["index", "covering", "scan", "direct", "all"]),
         select(vec!["bulk", "inserted"]),
         disk,
     )
-        .prop_map(|(pool_pages, log, storage, page_size, fill_factor, path, build, disk)| Shape {
+        .prop_map(|(pool_pages, log, storage, pages, fill_factor, path, build, disk)| Shape {
             pool_pages,
             log,
             storage,
-            page_size,
+            format: pages.0,
+            journal: pages.1,
+            page_size: pages.2,
             fill_factor,
             path,
             build,
@@ -57,7 +66,15 @@ impl Shape {
         let mut wires: Vec<String> = Vec::new();
         let below = match self.pool_pages {
             Some(capacity) => {
-                blocks.push(("pool", "buffer-pool", json!({"capacity_pages": capacity})));
+                let mut parameters = json!({"capacity_pages": capacity});
+                if let Some(journal) = self.journal {
+                    parameters["policy"] = json!("clean-first-lru");
+                    parameters["write_back"] = json!("commit");
+                    parameters["journal"] = json!(journal);
+                    parameters["checkpoint_frames"] = json!(capacity);
+                    parameters["sync_at_commit"] = json!(capacity % 10 == 0);
+                }
+                blocks.push(("pool", "buffer-pool", parameters));
                 wires.push("pool.device -> disk".into());
                 "pool"
             }
@@ -74,11 +91,20 @@ impl Shape {
                 wires.push(format!("{id}.log -> wal"));
             }
         };
+        let mut tree = pages.clone();
+        if self.format != "default" {
+            tree["page_format"] = json!(if self.format == "lmdb" { "lmdb" } else { "sqlite" });
+            tree["copy_on_write"] = json!(self.pool_pages.is_some() && self.journal.is_some());
+        }
         if self.path != "covering" {
-            pages_block("rows", self.storage, pages.clone());
+            let mut rows = if self.storage == "heap-storage" { pages } else { tree.clone() };
+            if self.format == "without rowid" && self.storage != "heap-storage" {
+                rows["without_rowid"] = json!(true);
+            }
+            pages_block("rows", self.storage, rows);
         }
         if ["index", "covering", "all"].contains(&self.path) {
-            let mut parameters = pages;
+            let mut parameters = tree;
             parameters["build"] = json!(self.build);
             pages_block("index", "btree-index", parameters);
             blocks.push(("lookup", "index-scan", json!({})));
@@ -126,7 +152,7 @@ fn config() -> impl Strategy<Value = Value> {
     (
         (select(vec![1u64, 10, 400]), select(vec![0u64, 7]), select(vec![1u32, 2, 8, 100])),
         select(distributions),
-        (select(vec![0u64, 1, 2, 50, 3000]), select(vec![1u32, 100, 1500])),
+        (select(vec![0u64, 1, 2, 50, 3000]), select(vec![1u32, 100, 1500, 20_000])),
         select(vec![1u32, 3]),
         prop::option::of(select(vec![10.0, 100_000.0])),
         select(vec!["hashed", "ascending", "descending"]),

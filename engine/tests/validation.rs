@@ -102,6 +102,10 @@ fn one_problem_each() {
         ),
         (set(2, "page_size", json!(16384)), "PAGE_SIZE_MISMATCH blocks.3.parameters.page_size"),
         (set(2, "table", json!("other")), "TABLE_MISMATCH blocks.1"),
+        (
+            set(2, "copy_on_write", json!(true)),
+            "COPY_ON_WRITE_WITHOUT_COMMIT blocks.2.parameters.copy_on_write",
+        ),
     ] {
         let found = told(&canvas);
         assert!(found.contains(&expected.to_owned()), "expected {expected}: {found:?}");

@@ -3,8 +3,11 @@
 pub(crate) mod bits;
 pub(crate) mod buffer;
 pub(crate) mod column_index;
+pub(crate) mod copy_on_write;
 pub(crate) mod counters;
 pub(crate) mod disk;
+pub(crate) mod hash;
+pub(crate) mod hash_block;
 pub(crate) mod heap;
 pub(crate) mod index_scan;
 pub(crate) mod lsm;

@@ -3,8 +3,9 @@
 
 use serde_json::{Value, json};
 
+use super::copy_on_write::CopyOnWrite;
 use super::counters::Counters;
-use super::tree::{Change, Tree};
+use super::tree::{Change, MAX_LEVELS, Tree};
 use super::tree_log::DELETE_BYTES;
 use super::wal::record::Record;
 use crate::kernel::step::{Flow, Step};
@@ -34,6 +35,8 @@ pub(crate) struct TreeBlock {
     pub(crate) overflow: Option<Overflow>,
     /// Space of the page that changes when pages come or go.
     pub(crate) header: Option<u16>,
+    /// Present when changed pages go to new places.
+    pub(crate) copy_on_write: Option<CopyOnWrite>,
     pub(crate) counters: Counters<9>,
 }
 
@@ -64,13 +67,29 @@ impl TreeBlock {
             "versions_added",
             "old_entries_deleted",
         ]);
-        Self { block, tree, first_space, wal, page_size_bytes, overflow: None, header: None, counters }
+        Self {
+            block,
+            tree,
+            first_space,
+            wal,
+            page_size_bytes,
+            overflow: None,
+            header: None,
+            copy_on_write: None,
+            counters,
+        }
     }
 
     /// Pages of all levels, and those that rows go on in.
     pub(crate) fn pages(&self) -> u64 {
         let levels: u64 = (0..self.tree.height()).map(|level| self.tree.pages(level)).sum();
         levels + self.tree.overflow_pages()
+    }
+
+    /// How many levels a change of a row changes pages on: the leaf, or all.
+    #[inline]
+    fn changed_levels(&self) -> u8 {
+        if self.copy_on_write.is_some() { MAX_LEVELS as u8 } else { 1 }
     }
 
     pub(crate) fn gauges(&self) -> Value {
@@ -88,6 +107,11 @@ impl TreeBlock {
         if let Some(inner_density) = self.tree.inner_density() {
             gauges["inner_density"] = json!(inner_density);
             gauges["overflow_pages"] = json!(self.tree.overflow_pages());
+        }
+        if let Some(copies) = &self.copy_on_write {
+            gauges["file_pages"] = json!(copies.free_list.file_pages());
+            gauges["free_pages"] = json!(copies.free_list.free_pages());
+            gauges["free_list_pages"] = json!(copies.free_list.own_pages());
         }
         gauges
     }
@@ -139,13 +163,16 @@ impl Kernel<'_> {
         }
         let page = self.clients[client as usize].path.pages[usize::from(level)];
         let space = self.trees[usize::from(tree)].first_space + u16::from(level);
-        self.fetch(client, space, page, write && level == 0)
+        let changed = write && level < self.trees[usize::from(tree)].changed_levels();
+        self.fetch(client, space, page, changed)
     }
 
     /// The first level, from the top, whose page is not in memory.
     #[inline]
     fn visit_path(&mut self, client: u32, tree: u16, from: u8, write: bool) -> Option<u8> {
-        let first_space = self.trees[usize::from(tree)].first_space;
+        let block = &self.trees[usize::from(tree)];
+        let first_space = block.first_space;
+        let changed_levels = if write { usize::from(block.changed_levels()) } else { 0 };
         let state = &self.clients[client as usize];
         if state.traced {
             return self.visit_path_traced(client, tree, from, write);
@@ -157,7 +184,7 @@ impl Kernel<'_> {
         let mut visits = 0;
         for (level, page) in state.path.pages[..=usize::from(from)].iter().enumerate().rev() {
             let space = usize::from(first_space) + level;
-            if !pool.hit(space as u16, *page, write && level == 0, self.now_ns) {
+            if !pool.hit(space as u16, *page, level < changed_levels, self.now_ns) {
                 missed = Some(level as u8);
                 break;
             }
@@ -169,11 +196,12 @@ impl Kernel<'_> {
     }
 
     fn visit_path_traced(&mut self, client: u32, tree: u16, from: u8, write: bool) -> Option<u8> {
-        let first_space = self.trees[usize::from(tree)].first_space;
+        let block = &self.trees[usize::from(tree)];
+        let (first_space, changed_levels) = (block.first_space, block.changed_levels());
         for level in (0..=from).rev() {
             let page = self.clients[client as usize].path.pages[usize::from(level)];
             let space = first_space + u16::from(level);
-            let write_page = write && level == 0;
+            let write_page = write && level < changed_levels;
             if level > 0 {
                 let block = self.trees[usize::from(tree)].block;
                 let depth = self.clients[client as usize].path.height - 1 - level;
@@ -281,6 +309,9 @@ impl Kernel<'_> {
             let in_place = |change: &Change| matches!(change, Change::Parent { .. } | Change::Sibling { .. });
             !block.tree.changes().iter().all(in_place)
         });
+        if let Some(copies) = &mut block.copy_on_write {
+            copies.note(block.tree.changes());
+        }
         for change in block.tree.changes() {
             match *change {
                 Change::Split { level, left, right } => {

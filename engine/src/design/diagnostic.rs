@@ -84,6 +84,8 @@ codes! {
     TableMismatch = "TABLE_MISMATCH",
     /// Blocks that share one buffer pool use pages of different sizes.
     PageSizeMismatch = "PAGE_SIZE_MISMATCH",
+    /// A copy-on-write tree has its pages where nothing writes them when a transaction commits.
+    CopyOnWriteWithoutCommit = "COPY_ON_WRITE_WITHOUT_COMMIT",
     /// The design holds no block that serves this table.
     TableNotStored = "TABLE_NOT_STORED",
     /// A row, or an index entry, does not fit the pages of its block.

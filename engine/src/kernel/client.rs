@@ -29,8 +29,8 @@ pub(crate) struct Client {
     pub(crate) waiting_since_ns: u64,
     /// Processor time of requests it waited for: it passes when the client goes on.
     pub(crate) owed_cpu_ns: u64,
-    /// Writes of its commit that are not done yet.
-    pub(crate) forced_writes: u32,
+    /// Requests of its commit that are not done yet.
+    pub(crate) forced_requests: u32,
     /// Key of the last statement.
     pub(crate) rank: u32,
     pub(crate) record: u32,
@@ -79,7 +79,7 @@ impl Client {
             touched: 0,
             waiting_since_ns: 0,
             owed_cpu_ns: 0,
-            forced_writes: 0,
+            forced_requests: 0,
             rank: 0,
             record: 0,
             logs: 0,

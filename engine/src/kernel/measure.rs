@@ -49,9 +49,15 @@ impl Kernel<'_> {
         }
         self.spaces.iter_mut().for_each(|space| space.marked = (space.hits, space.misses));
         self.wals.iter_mut().for_each(|wal| wal.counters.mark());
-        self.trees.iter_mut().for_each(|tree| tree.counters.mark());
+        for tree in &mut self.trees {
+            tree.counters.mark();
+            if let Some(copies) = &mut tree.copy_on_write {
+                copies.counters.mark();
+            }
+        }
         self.heaps.iter_mut().for_each(|heap| heap.counters.mark());
         self.lsms.iter_mut().for_each(|lsm| lsm.counters.mark());
+        self.hashes.iter_mut().for_each(|hash| hash.counters.mark());
         self.operators.iter_mut().for_each(|operator| operator.counters.mark());
     }
 

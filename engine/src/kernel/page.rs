@@ -87,9 +87,9 @@ impl Kernel<'_> {
         self.pools[usize::from(pool)].counters.add(MISSES, 1);
         self.spaces[usize::from(space)].misses += 1;
         match taken {
-            (frame, Some((old_space, old_page))) => {
+            (frame, Some(evicted)) => {
                 self.push(client, Step::Load { pool, frame, space, page });
-                self.submit_spill(client, pool, old_space, old_page);
+                self.submit_write_back(client, pool, evicted);
             }
             (frame, None) => {
                 let purpose = Purpose::Load { client, pool, frame };
@@ -155,11 +155,11 @@ impl Kernel<'_> {
         self.pools[usize::from(pool)].counters.add(NEW_PAGES, 1);
         // Nobody can ask for the page before it exists, so it need not stay pinned while the evicted one is written.
         self.arrived(pool, frame);
-        let Some((old_space, old_page)) = write_back else {
+        let Some(evicted) = write_back else {
             self.cpu_ns += self.costs.page_visit_ns;
             return Flow::Next;
         };
-        self.submit_spill(client, pool, old_space, old_page);
+        self.submit_write_back(client, pool, evicted);
         Flow::Wait
     }
 
@@ -295,7 +295,7 @@ impl Kernel<'_> {
                 }
                 self.ready.push_back(client);
             }
-            Purpose::Force { client, pool } => self.forced_write_done(client, pool),
+            Purpose::Force { client, pool } => self.forced_request_done(client, pool),
             Purpose::Flush { wal } => self.log_flushed(usize::from(wal), &request),
             Purpose::Lsm { lsm, flush } => self.lsm_chunk_done(usize::from(lsm), flush),
         }

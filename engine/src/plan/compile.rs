@@ -5,10 +5,11 @@ use serde_json::Value;
 
 use super::route::{self, table_of};
 use super::{
-    AtCommit, BlockIndex, BloomKind, ColumnSpec, CommitMode, CompactionKind, CpuSpec, DiskSpec, HeapSpec,
-    LsmBuild, LsmSpec, PageFormat, Plan, PlanBlock, PolicyKind, PoolSpec, Processor, RecordFormat, Spec,
-    TreeSpec, WalSpec,
+    AtCommit, BlockIndex, BloomKind, ColumnSpec, CommitMode, CompactionKind, CpuSpec, DiskSpec, HashSpec,
+    HeapSpec, LsmBuild, LsmSpec, PageFormat, Plan, PlanBlock, PolicyKind, PoolSpec, Processor, RecordFormat,
+    Spec, TreeSpec, WalSpec,
 };
+use crate::blocks::hash::Method;
 use crate::design::catalog::{self, BlockType, ParameterDefault, Persona};
 use crate::design::{Block, Canvas, Code, Diagnostic};
 use crate::units::{ms_to_ns, us_to_ns};
@@ -35,6 +36,7 @@ pub(crate) fn compile(canvas: &Canvas, found: &mut Vec<Diagnostic>) -> Option<Pl
     check_searched_indexes(&blocks, found);
     check_versioned_indexes(&blocks, found);
     check_page_sizes(&blocks, found);
+    check_copy_on_write(&blocks, found);
 
     let client_out = blocks.iter().find_map(|block| match &block.spec {
         Spec::Client { out } => Some(out.clone()),
@@ -87,6 +89,19 @@ impl Reader<'_> {
             "btree-index" => Spec::BtreeIndex(TreeSpec { column: self.column()?, ..self.tree()? }),
             "clustered-storage" => Spec::Clustered(self.tree()?),
             "lsm-tree" => Spec::Lsm(self.lsm()?),
+            "hash-index" => Spec::Hash(HashSpec {
+                // Empty until `inherit_tables` has seen the whole plan.
+                table: self.text("table").unwrap_or_default(),
+                page_size_bytes: self.integer("page_size")?,
+                method: match self.text("method")?.as_str() {
+                    "extendible" => Method::Extendible,
+                    _ => Method::Linear,
+                },
+                fill_factor: self.number("fill_factor")?,
+                bulk_build: self.text("build")? == "bulk",
+                pages: self.target("pages")?,
+                log: self.target("log"),
+            }),
             "heap-storage" => Spec::Heap(HeapSpec {
                 table: self.text("table")?,
                 page_size_bytes: self.integer("page_size")?,
@@ -136,6 +151,7 @@ impl Reader<'_> {
                 "lmdb" => PageFormat::Lmdb,
                 _ => PageFormat::Postgres,
             },
+            copy_on_write: self.boolean("copy_on_write")?,
             without_rowid: self.boolean("without_rowid").unwrap_or(false),
             fill_factor: self.number("fill_factor")?,
             bulk_build: self.text("build")? == "bulk",
@@ -325,7 +341,7 @@ impl Reader<'_> {
 fn inherit_tables(canvas: &Canvas, blocks: &mut [PlanBlock]) {
     for index in 0..blocks.len() {
         let stated = canvas.blocks[index].parameters.contains_key("table");
-        if stated || !matches!(blocks[index].spec, Spec::BtreeIndex(_) | Spec::Lsm(_)) {
+        if stated || !matches!(blocks[index].spec, Spec::BtreeIndex(_) | Spec::Hash(_) | Spec::Lsm(_)) {
             continue;
         }
         let inherited = blocks
@@ -340,6 +356,7 @@ fn inherit_tables(canvas: &Canvas, blocks: &mut [PlanBlock]) {
             .to_owned();
         match &mut blocks[index].spec {
             Spec::BtreeIndex(tree) => tree.table = inherited,
+            Spec::Hash(hash) => hash.table = inherited,
             Spec::Lsm(lsm) => lsm.table = inherited,
             _ => {}
         }
@@ -434,10 +451,28 @@ fn check_versioned_indexes(blocks: &[PlanBlock], found: &mut Vec<Diagnostic>) {
     }
 }
 
+fn check_copy_on_write(blocks: &[PlanBlock], found: &mut Vec<Diagnostic>) {
+    for (index, block) in blocks.iter().enumerate() {
+        let (Spec::BtreeIndex(tree) | Spec::Clustered(tree)) = &block.spec else { continue };
+        let committed =
+            matches!(&blocks[tree.pages].spec, Spec::BufferPool(pool) if pool.at_commit.is_some());
+        if tree.copy_on_write && !committed {
+            let message = format!(
+                "\"{}\" copies pages on write, and \"{}\" does not write them when a transaction commits: use a buffer pool with \
+                 \"write_back\": \"commit\"",
+                block.id, blocks[tree.pages].id
+            );
+            let path = ["blocks", &index.to_string(), "parameters", "copy_on_write"];
+            found.push(Diagnostic::error(Code::CopyOnWriteWithoutCommit, &path, message).at_block(&block.id));
+        }
+    }
+}
+
 fn check_page_sizes(blocks: &[PlanBlock], found: &mut Vec<Diagnostic>) {
     let page_size = |spec: &Spec| match spec {
         Spec::Heap(heap) => Some((heap.pages, heap.page_size_bytes)),
         Spec::Clustered(tree) | Spec::BtreeIndex(tree) => Some((tree.pages, tree.page_size_bytes)),
+        Spec::Hash(hash) => Some((hash.pages, hash.page_size_bytes)),
         Spec::Lsm(lsm) => Some((lsm.pages, lsm.page_size_bytes)),
         _ => None,
     };

@@ -3,7 +3,7 @@
 //! With a journal (SQLite's write-ahead log, "WAL-mode File Format", sqlite.org/walformat.html) each page is appended with a
 //! header of 24 bytes; once there are enough of these frames, a checkpoint copies the last version of each page to its place
 //! and the journal begins anew, with a header of 32 bytes. A page changed again after it was spilled to the journal is
-//! overwritten there; at the commit it and all frames behind it get new checksums.
+//! overwritten there; at the commit it and all frames behind it are read again and get new checksums.
 
 use std::collections::BTreeMap;
 
@@ -48,6 +48,8 @@ pub(crate) struct JournalWrite {
     pub(crate) frame: u32,
     pub(crate) frames: u32,
     pub(crate) bytes: u64,
+    /// Frames read again, whose checksums change.
+    pub(crate) rewritten_frames: u32,
 }
 
 impl CommitWrites {
@@ -65,6 +67,7 @@ impl CommitWrites {
     pub(crate) fn append(&mut self, pages: &[SpacePage], page_bytes: u64, commits: bool) -> JournalWrite {
         let journal = &mut self.journal;
         let from = journal.length;
+        let mut rewritten_frames = 0;
         let mut bytes = if journal.length == 0 { JOURNAL_HEADER_BYTES } else { 0 };
         for (place, page) in pages.iter().enumerate() {
             let last = place + 1 == pages.len();
@@ -83,12 +86,13 @@ impl CommitWrites {
         }
         if commits {
             if let Some(first) = journal.overwritten.take() {
-                bytes += u64::from(journal.length - first) * FRAME_HEADER_BYTES;
+                rewritten_frames = journal.length - first;
+                bytes += u64::from(rewritten_frames) * FRAME_HEADER_BYTES;
             }
             journal.committed = journal.length;
         }
         self.counters.add(JOURNAL_BYTES, bytes);
-        JournalWrite { frame: from, frames: (journal.length - from).max(1), bytes }
+        JournalWrite { frame: from, frames: (journal.length - from).max(1), bytes, rewritten_frames }
     }
 
     pub(crate) fn checkpoint_is_due(&self) -> bool {
@@ -120,7 +124,7 @@ mod tests {
     fn commits_append_and_a_checkpoint_writes_each_page_once() {
         let mut writes = journal();
         let first = writes.append(&[(0, 5), (0, 9)], 4096, true);
-        assert_eq!(first, JournalWrite { frame: 0, frames: 2, bytes: 32 + 2 * 4120 });
+        assert_eq!(first, JournalWrite { frame: 0, frames: 2, bytes: 32 + 2 * 4120, rewritten_frames: 0 });
         assert_eq!(writes.append(&[(0, 5)], 4096, true).bytes, 4120);
         assert!(!writes.checkpoint_is_due());
         writes.append(&[(1, 5)], 4096, true);
@@ -139,6 +143,7 @@ mod tests {
         assert_eq!(writes.append(&[(0, 1)], 4096, false).bytes, 4120, "another transaction's frame stays");
         writes.append(&[(0, 2)], 4096, false);
         // Page 1 again in its place, page 3 behind; the frames of pages 1, 2 and 3 get new checksums.
-        assert_eq!(writes.append(&[(0, 1), (0, 3)], 4096, true).bytes, 4096 + 4120 + 3 * 24);
+        let commit = writes.append(&[(0, 1), (0, 3)], 4096, true);
+        assert_eq!((commit.bytes, commit.rewritten_frames), (4096 + 4120 + 3 * 24, 3));
     }
 }

@@ -9,6 +9,7 @@
 //! A lookup goes through the directory to the leaf and from there up the parents, which gives the same pages a search from the
 //! root visits. A split finds its middle key by selecting a bit.
 
+pub(crate) mod free_list;
 mod level;
 mod lmdb;
 mod old_entries;

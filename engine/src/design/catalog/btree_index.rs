@@ -52,6 +52,14 @@ pub(super) const BTREE_INDEX: BlockType = BlockType {
             description: "column other: bytes of a value.",
         },
         Parameter {
+            name: "copy_on_write",
+            kind: ParameterKind::Boolean,
+            unit: None,
+            default: ParameterDefault::Boolean(false),
+            description: "Whether a transaction writes each changed page, and all pages above it, to a new place, and frees the old \
+                              one for later transactions (LMDB). Needs a buffer pool that writes back at commit.",
+        },
+        Parameter {
             name: "fill_factor",
             kind: ParameterKind::Number { min: 0.5, max: 1.0 },
             unit: Some("ratio"),

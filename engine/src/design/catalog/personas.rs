@@ -223,13 +223,25 @@ const PERSONAS: &[Persona] = &[
     Persona {
         name: "lmdb",
         title: "LMDB",
-        description: "Copy-on-write B+tree in pages of 4 KiB, read through the operating system's page cache; no log. Values are the \
-                      library's defaults (0.9.24).",
+        description: "Copy-on-write B+tree in pages of 4 KiB, read through the operating system's page cache and written at commit; no \
+                      log. Values are the library's defaults (0.9.24).",
         template_slug: "lmdb",
         presets: &[
             Preset {
                 kind: "clustered-storage",
-                parameters: &[("page_size", Integer(4096)), ("page_format", Text("lmdb"))],
+                parameters: &[
+                    ("page_size", Integer(4096)),
+                    ("page_format", Text("lmdb")),
+                    ("copy_on_write", Boolean(true)),
+                ],
+            },
+            Preset {
+                kind: "btree-index",
+                parameters: &[
+                    ("page_size", Integer(4096)),
+                    ("page_format", Text("lmdb")),
+                    ("copy_on_write", Boolean(true)),
+                ],
             },
             Preset {
                 kind: "buffer-pool",
