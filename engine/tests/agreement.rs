@@ -17,6 +17,8 @@ fn cases() -> Vec<Case> {
 /// The kinds that are simulated, each with its number of cases and the most its median error may be, in percent.
 const KINDS: &[(&str, u32, f64)] = &[
     ("cache", 22, 0.2),
+    ("innodb", 10, 0.1),
+    ("innodb_pool", 5, 1.0),
     ("lsm_leveldb", 4, 6.0),
     ("lsm_read", 11, 2.0),
     ("lsm_write", 22, 0.5),

@@ -162,9 +162,9 @@ impl Kernel<'_> {
             self.push(client, Step::Walk { tree, level: level - 1, write });
         }
         let page = self.clients[client as usize].path.pages[usize::from(level)];
-        let space = self.trees[usize::from(tree)].first_space + u16::from(level);
-        let changed = write && level < self.trees[usize::from(tree)].changed_levels();
-        self.fetch(client, space, page, changed)
+        let block = &self.trees[usize::from(tree)];
+        let (space, write) = (block.first_space + u16::from(level), write && level < block.changed_levels());
+        self.fetch(client, space, page, write)
     }
 
     /// The first level, from the top, whose page is not in memory.

@@ -91,7 +91,12 @@ fn copied_or_journalled(case: &Case, phase: &Phase, persona: &str, seed: u64) ->
             (
                 "tree",
                 "clustered-storage",
-                json!({"page_format": persona, "page_size": PAGE_BYTES, "build": "inserted"}),
+                json!({
+                    "page_format": persona,
+                    "copy_on_write": persona == "lmdb",
+                    "page_size": PAGE_BYTES,
+                    "build": "inserted",
+                }),
             ),
             ("cache", "buffer-pool", pool),
             ("disk", "disk", json!({})),

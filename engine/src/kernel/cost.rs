@@ -3,7 +3,7 @@
 //! | persona | source of its figures |
 //! |---|---|
 //! | `generic` | orders of magnitude for a core at about 3 GHz, from the instruction counts of Harizopoulos et al., "OLTP Through the Looking Glass, and What We Found There" (SIGMOD 2008), and in-memory point reads of tuned systems, a few microseconds each |
-//! | `rocksdb`, `leveldb`, `lmdb`, `sqlite` | steps solved for from the processor time an operation takes in the measured cases of kind `rank` (reads, updates, inserts and ranges with and without cached pages, 1 to 1000 operations a commit), everything in the cache of the operating system: what a read of a page adds is what two cases with different misses differ by, a commit what a batch saves, an entry merged what the bytes written add |
+//! | `rocksdb`, `leveldb`, `lmdb`, `sqlite` | steps solved for from the processor time an operation takes in the measured cases of kind `rank` (reads, updates, inserts and ranges with and without cached pages, 1 to 1000 operations a commit), everything in the cache of the operating system: what a read of a page adds is what two cases with different misses differ by, a commit what a batch saves, an entry merged what the bytes written add, a page brought to the device what the cases that wait for it cost more |
 //! | `postgres-15` | pgbench's prepared select-only transactions run at about 21,600 a second on one connection, 46 µs for two processes and the messages between them; half of it is taken as the server's. Pages and rows as in the paper above |
 //! | `innodb` | no measurement of its own: a server that parses and answers as PostgreSQL does, with pages twice as large |
 //!
@@ -23,8 +23,10 @@ pub(crate) struct Costs {
     pub(crate) page_visit_ns: u64,
     /// Asking the operating system for pages that are not in the pool, checking them and making room: a request.
     pub(crate) page_read_ns: u64,
-    /// Handing pages to the operating system, checksum and copy included: a request.
+    /// Handing pages to the operating system, checksum and copy included: a request, at a commit each page.
     pub(crate) page_write_ns: u64,
+    /// What the operating system does to bring one of many scattered pages to the device, when a commit waits for it.
+    pub(crate) page_sync_ns: u64,
     /// Finding a row on its page and reading or changing it.
     pub(crate) row_ns: u64,
     /// The next row of a range in key order.
@@ -57,6 +59,7 @@ pub(crate) fn costs(processor: Processor) -> Costs {
         // Part of the device's time.
         page_read_ns: 0,
         page_write_ns: 0,
+        page_sync_ns: 0,
         row_ns: 100,
         range_row_ns: 100,
         scan_row_ns: 50,
@@ -103,6 +106,7 @@ pub(crate) fn costs(processor: Processor) -> Costs {
             page_visit_ns: 200,
             page_read_ns: 1_100,
             page_write_ns: 1_200,
+            page_sync_ns: 6_000,
             row_ns: 250,
             range_row_ns: 160,
             scan_row_ns: 120,
@@ -116,7 +120,8 @@ pub(crate) fn costs(processor: Processor) -> Costs {
             statement_ns: 250,
             page_visit_ns: 120,
             page_read_ns: 250,
-            page_write_ns: 2_000,
+            page_write_ns: 1_700,
+            page_sync_ns: 6_000,
             row_ns: 80,
             range_row_ns: 55,
             scan_row_ns: 30,

@@ -68,6 +68,7 @@ impl Kernel<'_> {
         let sync = writes.spec.sync;
         self.push(client, Step::WriteMeta { pool });
         if sync {
+            self.pay_sync(client, pages as usize);
             self.push(client, Step::Sync { pool });
         }
         let frame = self.copies_written;
@@ -83,7 +84,7 @@ impl Kernel<'_> {
         let Some(writes) = &self.pools[usize::from(pool)].at_commit else { return Flow::Next };
         let sync = writes.spec.sync;
         self.clients[client as usize].waiting_since_ns = self.now_ns;
-        self.append(client, pool, 0, 1, META_BYTES, sync);
+        self.append(client, pool, 0, 0, META_BYTES, sync);
         Flow::Wait
     }
 
@@ -103,6 +104,7 @@ impl Kernel<'_> {
             self.read_journal(client, pool, write.rewritten_frames, page_bytes);
         } else {
             if sync {
+                self.pay_sync(client, pages.len());
                 self.push(client, Step::Sync { pool });
             }
             self.write_runs(client, pool, pages);
@@ -123,12 +125,8 @@ impl Kernel<'_> {
         let mut pages = std::mem::take(&mut self.forced);
         pages.clear();
         writes.checkpoint(&mut pages);
-        if pages.is_empty() {
-            // Another client's checkpoint came first.
-            self.forced = pages;
-            return Flow::Next;
-        }
         if writes.spec.sync {
+            self.pay_sync(client, pages.len());
             self.push(client, Step::Sync { pool });
         }
         self.clients[client as usize].waiting_since_ns = self.now_ns;
@@ -156,18 +154,26 @@ impl Kernel<'_> {
     fn append(&mut self, client: u32, pool: u16, page: u32, pages: u32, bytes: u64, sync: bool) {
         let kind = if sync { IoKind::LogWrite } else { IoKind::Write };
         self.submit_journal(kind, Purpose::Force { client, pool }, pool, page, pages, bytes);
+        self.pay(client, 1, u64::from(pages) * self.costs.page_write_ns);
+    }
+
+    /// A commit makes requests that take processor time.
+    fn pay(&mut self, client: u32, requests: u32, cpu_ns: u64) {
         let state = &mut self.clients[client as usize];
-        state.forced_requests += 1;
-        state.owed_cpu_ns += self.costs.page_write_ns;
+        state.forced_requests += requests;
+        state.owed_cpu_ns += cpu_ns;
+    }
+
+    /// The operating system brings pages to where they belong on the device.
+    fn pay_sync(&mut self, client: u32, pages: usize) {
+        self.clients[client as usize].owed_cpu_ns += pages as u64 * self.costs.page_sync_ns;
     }
 
     fn read_journal(&mut self, client: u32, pool: u16, frames: u32, page_bytes: u64) {
         if frames > 0 {
             let bytes = u64::from(frames) * page_bytes;
             self.submit_journal(IoKind::Read, Purpose::Force { client, pool }, pool, 0, frames, bytes);
-            let state = &mut self.clients[client as usize];
-            state.forced_requests += 1;
-            state.owed_cpu_ns += self.costs.page_read_ns;
+            self.pay(client, 1, u64::from(frames) * self.costs.page_read_ns);
         }
     }
 
@@ -201,7 +207,7 @@ impl Kernel<'_> {
         while let Some((space, first)) = rest.first().copied() {
             let follows = |(place, page): &(u32, &SpacePage)| **page == (space, first.wrapping_add(*place));
             let length = (0u32..).zip(rest).take_while(follows).count();
-            self.clients[client as usize].forced_requests += 1;
+            self.pay(client, 1, length as u64 * self.costs.page_write_ns);
             let purpose = Purpose::Force { client, pool };
             self.submit_pages(disk, IoKind::Write, purpose, space, first, length as u32);
             rest = &rest[length..];

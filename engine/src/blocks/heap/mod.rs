@@ -174,8 +174,9 @@ impl HeapBlock {
         })
     }
 
+    #[inline]
     pub(crate) fn contains(&self, record: u32) -> bool {
-        self.present.get(record)
+        self.row_count == u64::from(self.present.len()) || self.present.get(record)
     }
 
     #[inline]
