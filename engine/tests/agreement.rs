@@ -25,6 +25,7 @@ const KINDS: &[(&str, u32, f64)] = &[
     ("pg_bloat", 14, 0.1),
     ("pg_btree", 35, 0.1),
     ("pg_buffer", 30, 0.2),
+    ("pg_hash", 8, 0.1),
     ("pg_heap", 12, 0.01),
     ("pg_wal", 8, 1.0),
     // Engines are compared by their order alone.

@@ -66,6 +66,33 @@ fn versioned(pool_pages: u32, heap: Value, column_index: Value) -> Value {
     )
 }
 
+/// A heap with a hash index; ranges read the heap.
+fn hashed(pool_pages: u32, index: Value, heap: Value) -> Value {
+    canvas(
+        &[
+            ("client", "client", json!({})),
+            ("scan", "index-scan", json!({})),
+            ("index", "hash-index", index),
+            ("heap", "heap-storage", heap),
+            ("pool", "buffer-pool", json!({"capacity_pages": pool_pages})),
+            ("wal", "wal", json!({"record_format": "postgres", "full_page_writes": true})),
+            ("disk", "disk", json!({})),
+        ],
+        &[
+            "client.out -> scan",
+            "client.out -> heap",
+            "scan.index -> index",
+            "scan.table -> heap",
+            "index.pages -> pool",
+            "heap.pages -> pool",
+            "index.log -> wal",
+            "heap.log -> wal",
+            "pool.device -> disk",
+            "wal.device -> disk",
+        ],
+    )
+}
+
 /// Every kind of operation on every kind of design that makes sense, however it is wired.
 fn designs() -> Vec<Value> {
     let none = || json!({});
@@ -182,7 +209,7 @@ fn balance(report: &Report) {
                 "heap-storage" => {
                     Some((block.block_id.as_str(), count("rows_inserted")?, count("rows_deleted")?))
                 }
-                "clustered-storage" | "btree-index" => {
+                "clustered-storage" | "btree-index" | "hash-index" => {
                     Some((block.block_id.as_str(), count("inserts")?, count("deletes")?))
                 }
                 _ => None,
@@ -645,4 +672,42 @@ fn an_index_on_a_column_that_changes_ends_hot_updates() {
     let ascending = run(true, json!({"column": "other", "column_order": "ascending"}));
     let images = |report: &Report| counter(report, "wal", "full_page_images");
     assert!(images(&ascending) + 40 < images(&cold), "{} {}", images(&ascending), images(&cold));
+}
+
+#[test]
+fn a_hash_index_finds_a_key_in_one_page_whatever_the_size() {
+    for method in ["linear", "extendible"] {
+        let pages = |records: u64| {
+            let design = hashed(20_000, json!({"method": method}), json!({}));
+            let report = run(&design, &workload(&[(READ, 1.0, Value::Null)], config(2_000, 1, records)));
+            let visits = |id: &str| counter(&report, id, "pool_hits") + counter(&report, id, "pool_misses");
+            assert_eq!(visits("heap"), 2_000);
+            visits("index") as f64 / 2_000.0
+        };
+        // A directory page comes first where there is a directory.
+        let expected = if method == "linear" { 1.0 } else { 2.0 };
+        for records in [1_000, 100_000] {
+            assert!((pages(records) - expected).abs() < 0.05, "{method} {records}");
+        }
+    }
+}
+
+#[test]
+fn a_range_needs_more_than_a_hash_index() {
+    let mut design = hashed(30, json!({}), json!({}));
+    let wires = design["connections"].as_array_mut().unwrap();
+    wires.retain(|wire| wire["target"]["blockId"] != "heap" || wire["source"]["blockId"] != "client");
+    let simulate = |template: &str| {
+        engine::simulate(
+            &common::plan(&design),
+            &workload(&[(template, 1.0, Value::Null)], config(10, 1, 100)),
+            &common::quiet(1),
+            &engine::Control::default(),
+        )
+    };
+    assert!(simulate(READ).is_ok());
+    for template in [RANGE, SCAN] {
+        let error = simulate(template).unwrap_err().to_string();
+        assert!(error.contains("hash index \"index\" finds single keys only"), "{error}");
+    }
 }

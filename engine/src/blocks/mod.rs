@@ -7,6 +7,8 @@ pub(crate) mod copy_on_write;
 pub(crate) mod counters;
 pub(crate) mod cpu;
 pub(crate) mod disk;
+pub(crate) mod hash;
+pub(crate) mod hash_block;
 pub(crate) mod heap;
 pub(crate) mod index_scan;
 pub(crate) mod lsm;

@@ -30,6 +30,7 @@ impl Kernel<'_> {
         let reads = statement.kind == OperationType::Select;
         match statement.find {
             Find::Lsm { .. } => self.begin_lsm_statement(client, number, rank, rows),
+            Find::Hash { .. } => self.begin_hash_statement(client, number, rank),
             Find::Search { tree, fetch, operator } => {
                 if let Some(operator) = operator {
                     self.tell_index_lookup(client, operator, rank);
@@ -89,9 +90,8 @@ impl Kernel<'_> {
         let client_state = &mut self.clients[client as usize];
         client_state.rank = rank;
         client_state.record = record;
-        if let (&[lsm], None, [], []) =
-            (&state.lsms[..], state.storage, &state.indexes[..], &state.column_indexes[..])
-        {
+        let alone = state.indexes.is_empty() && state.column_indexes.is_empty() && state.hashes.is_empty();
+        if let (&[lsm], None, true) = (&state.lsms[..], state.storage, alone) {
             // The LSM tree is all there is.
             let flow = self.lsm_put(client, lsm, rank, false, false);
             if flow == Flow::Next {
@@ -106,6 +106,10 @@ impl Kernel<'_> {
         steps.push(Step::RowArrived { table });
         for lsm in state.lsms.iter().rev() {
             steps.push(Step::LsmPut { lsm: *lsm, rank, deleted: false, delayed: false });
+        }
+        for hash in state.hashes.iter().rev() {
+            steps.push(Step::HashInsert { hash: *hash, rank });
+            steps.push(Step::HashVisit { hash: *hash, rank });
         }
         for tree in state.indexes.iter().rev() {
             steps.push(Step::TreeInsert { tree: *tree, rank });
@@ -185,6 +189,16 @@ impl Kernel<'_> {
                         self.push(client, Step::RemoveRow { table: statement.table, rank, found_in: None });
                     }
                     _ => {}
+                }
+                (None, storage)
+            }
+            Find::Hash { fetch, operator, .. } => {
+                if let (true, Some(operator)) = (fetch, operator) {
+                    self.operators[usize::from(operator)].counters.add(PAGES, 1);
+                }
+                let storage = if fetch { table.storage } else { None };
+                if statement.kind == OperationType::Delete && !fetch {
+                    self.push(client, Step::RemoveRow { table: statement.table, rank, found_in: None });
                 }
                 (None, storage)
             }
@@ -332,6 +346,11 @@ impl Kernel<'_> {
             Some(Storage::Tree(tree)) => Some(tree),
             _ => None,
         };
+        for hash in state.hashes.clone() {
+            self.push(client, Step::HashRemove { hash, rank });
+            self.push(client, Step::HashVisit { hash, rank });
+        }
+        let state = &self.tables[usize::from(table)];
         for lsm in state.lsms.clone() {
             self.push(client, Step::LsmPut { lsm, rank, deleted: true, delayed: false });
         }

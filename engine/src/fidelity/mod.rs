@@ -16,6 +16,7 @@ mod lsm_write;
 mod pg_bloat;
 mod pg_btree;
 mod pg_buffer;
+mod pg_hash;
 mod pg_heap;
 mod pg_wal;
 mod rank;
@@ -59,6 +60,7 @@ pub fn predict(case: &Case) -> Option<Prediction> {
         "rank" => rank::simulate(case, FIRST_SEED)?,
         "pg_bloat" => pg_bloat::simulate(case, FIRST_SEED)?,
         "pg_wal" => pg_wal::simulate(case, FIRST_SEED)?,
+        "pg_hash" => pg_hash::simulate(case, FIRST_SEED)?,
         "pg_heap" => pg_heap::simulate(case, FIRST_SEED)?,
         "sqlite_cache" => sqlite_cache::simulate(case, FIRST_SEED)?,
         "sqlite_shape" => sqlite_shape::simulate(case, FIRST_SEED)?,

@@ -41,6 +41,12 @@ pub(crate) enum Find {
         fetch: bool,
         operator: Option<u16>,
     },
+    /// Search of a hash index; `fetch` where the row lies elsewhere.
+    Hash {
+        hash: u16,
+        fetch: bool,
+        operator: Option<u16>,
+    },
     Scan {
         storage: Storage,
         read_ahead_pages: u32,
@@ -123,6 +129,7 @@ impl<'a> Kernel<'a> {
                 indexes: numbers_of(&|spec| matches!(spec, Spec::BtreeIndex(_))),
                 column_indexes,
                 lsms: numbers_of(&|spec| matches!(spec, Spec::Lsm(_))),
+                hashes: numbers_of(&|spec| matches!(spec, Spec::Hash(_))),
                 record_bytes: table.record_bytes,
                 next_record: table.record_count as u32,
                 arrived: table.record_count,
@@ -180,6 +187,7 @@ impl<'a> Kernel<'a> {
             heaps: world.heaps,
             lsms: world.lsms,
             cpu,
+            hashes: world.hashes,
             lsm_pages: Vec::new(),
             operators: world.operators,
             clients: (0..config.concurrency).map(|_| Client::new()).collect(),
@@ -298,9 +306,10 @@ fn bind(
         let number = world.numbers.of(index);
         let fetch = fetch || changes && storage.is_some();
         let operator = via.map(|via| world.numbers.of(via));
-        match world.is_lsm(index) {
-            true => Find::Lsm { lsm: number, fetch, operator },
-            false => Find::Search { tree: number, fetch, operator },
+        match world.spec(index) {
+            Spec::Lsm(_) => Find::Lsm { lsm: number, fetch, operator },
+            Spec::Hash(_) => Find::Hash { hash: number, fetch, operator },
+            _ => Find::Search { tree: number, fetch, operator },
         }
     };
     let find = match statement.route {

@@ -28,6 +28,7 @@ use crate::blocks::buffer::at_commit::SpacePage;
 use crate::blocks::column_index::ColumnIndex;
 use crate::blocks::cpu::Cpu;
 use crate::blocks::disk::Disk;
+use crate::blocks::hash_block::HashBlock;
 use crate::blocks::heap::HeapBlock;
 use crate::blocks::lsm_block::LsmBlock;
 use crate::blocks::operator::Operator;
@@ -93,6 +94,7 @@ pub(crate) struct TableState {
     pub(crate) indexes: Vec<u16>,
     pub(crate) column_indexes: Vec<ColumnIndex>,
     pub(crate) lsms: Vec<u16>,
+    pub(crate) hashes: Vec<u16>,
     pub(crate) record_bytes: u32,
     /// Number the next inserted record gets.
     pub(crate) next_record: u32,
@@ -131,6 +133,7 @@ pub(crate) struct Kernel<'a> {
     pub(crate) trees: Vec<TreeBlock>,
     pub(crate) heaps: Vec<HeapBlock>,
     pub(crate) lsms: Vec<LsmBlock>,
+    pub(crate) hashes: Vec<HashBlock>,
     /// Data blocks of the LSM search in progress.
     pub(crate) lsm_pages: Vec<u32>,
     pub(crate) operators: Vec<Operator>,
@@ -247,6 +250,7 @@ impl Kernel<'_> {
         self.trees.iter().map(|tree| tree.tree.memory_bytes()).sum::<u64>()
             + self.heaps.iter().map(HeapBlock::memory_bytes).sum::<u64>()
             + self.lsms.iter().map(LsmBlock::memory_bytes).sum::<u64>()
+            + self.hashes.iter().map(|hash| hash.buckets.memory_bytes()).sum::<u64>()
             + self.pools.iter().map(Pool::memory_bytes).sum::<u64>()
             + self.wals.iter().map(Wal::memory_bytes).sum::<u64>()
             + self

@@ -54,7 +54,11 @@ impl Kernel<'_> {
             Some(Storage::Tree(tree)) => keys(tree),
             None => match table.lsms.first() {
                 Some(lsm) => self.lsms[usize::from(*lsm)].lsm.live_keys(),
-                None => table.indexes.first().map_or(0, |index| keys(*index)),
+                None => match (table.indexes.first(), table.hashes.first()) {
+                    (Some(index), _) => keys(*index),
+                    (None, Some(hash)) => self.hashes[usize::from(*hash)].buckets.keys(),
+                    (None, None) => 0,
+                },
             },
         }
     }
@@ -70,6 +74,7 @@ impl Kernel<'_> {
             .iter()
             .map(|heap| u64::from(heap.pages()) * u64::from(heap.page_size_bytes))
             .chain(self.trees.iter().map(|tree| tree.pages() * u64::from(tree.page_size_bytes)))
+            .chain(self.hashes.iter().map(|hash| hash.buckets.pages() * u64::from(hash.page_size_bytes)))
             .chain(self.lsms.iter().map(|lsm| lsm.lsm.sst_bytes() + lsm.lsm.blob_sizes().1))
             .sum();
         let row_bytes: u64 =
@@ -224,6 +229,10 @@ impl Kernel<'_> {
         for heap in &self.heaps {
             results[heap.block].counters = heap.counters.to_map();
             results[heap.block].gauges = map(heap.gauges());
+        }
+        for hash in &self.hashes {
+            results[hash.block].counters = hash.counters.to_map();
+            results[hash.block].gauges = map(hash.gauges());
         }
         for lsm in &self.lsms {
             results[lsm.block].counters = lsm.counters.to_map();

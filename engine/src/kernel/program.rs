@@ -72,7 +72,8 @@ impl Program {
                 continue;
             };
             let route = match statement.access {
-                Access::Point | Access::Range { .. } => table_plan.search,
+                Access::Point => table_plan.point,
+                Access::Range { .. } => table_plan.range,
                 Access::Scan => table_plan.scan,
                 Access::RowId => match table_plan.row_id(&plan.blocks) {
                     Some(route) => route,
@@ -82,6 +83,10 @@ impl Program {
                     }
                 },
             };
+            if let (true, Some(hash)) = (statement.access != Access::Point, route.hash_index(&plan.blocks)) {
+                missing.push(no_order(&plan.blocks[hash].id, index));
+                continue;
+            }
             let position = program.statements.len() as u16;
             let name = access::name_of(operation, &statement);
             program.statements.push(Statement {
@@ -189,6 +194,14 @@ pub(crate) struct Changes {
     pub(crate) inserts: u64,
     /// New values of indexed columns beside the key, at most.
     pub(crate) column_changes: u64,
+}
+
+fn no_order(hash: &str, operation: usize) -> Diagnostic {
+    let message = format!(
+        "operation {operation} reads rows in key order or all of them, and hash index \"{hash}\" finds single keys only: connect an \
+         ordered index, a sequential scan or the table's storage too"
+    );
+    Diagnostic::error(Code::TableNotStored, &["blocks"], message)
 }
 
 fn no_row_ids(table: &str, operation: usize) -> Diagnostic {

@@ -35,6 +35,14 @@ pub(crate) enum Step {
     InsertRow { table: u16, record: u32 },
     /// Adds a rank to a tree, whose leaf has been visited.
     TreeInsert { tree: u16, rank: u32 },
+    /// The bucket of a statement's key has been visited.
+    HashRow { statement: u16, rank: u32 },
+    /// Visits the pages of the bucket of a rank.
+    HashVisit { hash: u16, rank: u32 },
+    /// Adds a rank to a hash index, whose bucket has been visited.
+    HashInsert { hash: u16, rank: u32 },
+    /// Takes a rank out of a hash index, whose bucket has been visited.
+    HashRemove { hash: u16, rank: u32 },
     /// A row's new version lies on another page: every index gets an entry. `changed`: with another value on columns beside the key.
     MovedRow { table: u16, rank: u32, old_page: u32, changed: bool },
     /// Adds the entry of a row's new version to a tree, whose leaf has been visited.
@@ -101,6 +109,10 @@ impl Kernel<'_> {
             Step::TreeVersion { table, tree, rank, old_page } => {
                 self.tree_version(client, table, tree, rank, old_page)
             }
+            Step::HashRow { statement, rank } => self.hash_row(client, statement, rank),
+            Step::HashVisit { hash, rank } => self.visit_bucket(client, hash, rank, true),
+            Step::HashInsert { hash, rank } => self.hash_insert(client, hash, rank),
+            Step::HashRemove { hash, rank } => self.hash_remove(client, hash, rank),
             Step::RowArrived { table } => {
                 self.tables[usize::from(table)].arrived += 1;
                 Flow::Next

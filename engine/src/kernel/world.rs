@@ -10,6 +10,8 @@ use crate::blocks::buffer::page_logs::PageLogs;
 use crate::blocks::column_index::ColumnIndex;
 use crate::blocks::copy_on_write::CopyOnWrite;
 use crate::blocks::disk::Disk;
+use crate::blocks::hash::Buckets;
+use crate::blocks::hash_block::HashBlock;
 use crate::blocks::heap::versions::Versions;
 use crate::blocks::heap::{self, HeapBlock};
 use crate::blocks::lsm::Lsm;
@@ -20,7 +22,9 @@ use crate::blocks::tree_block::{Overflow, TreeBlock};
 use crate::blocks::wal::Wal;
 use crate::design::{Code, Diagnostic};
 use crate::plan::route::table_of;
-use crate::plan::{BlockIndex, ColumnSpec, HeapSpec, LsmBuild, LsmSpec, PageFormat, Plan, Spec, TreeSpec};
+use crate::plan::{
+    BlockIndex, ColumnSpec, HashSpec, HeapSpec, LsmBuild, LsmSpec, PageFormat, Plan, Spec, TreeSpec,
+};
 use crate::prng::Stream;
 use crate::workload::keyspace::KeySpace;
 use crate::workload::{InsertOrder, Table};
@@ -51,6 +55,7 @@ pub(super) struct World<'a> {
     pub(super) trees: Vec<TreeBlock>,
     pub(super) heaps: Vec<HeapBlock>,
     pub(super) lsms: Vec<LsmBlock>,
+    pub(super) hashes: Vec<HashBlock>,
     pub(super) operators: Vec<Operator>,
     /// Where pages come from, and the space of the header page that trees of one database share there.
     pub(super) header_spaces: Vec<(BlockIndex, u16)>,
@@ -72,6 +77,7 @@ impl<'a> World<'a> {
             trees: Vec::new(),
             heaps: Vec::new(),
             lsms: Vec::new(),
+            hashes: Vec::new(),
             operators: Vec::new(),
             header_spaces: Vec::new(),
             column_indexes: Vec::new(),
@@ -86,8 +92,8 @@ impl<'a> World<'a> {
         of_table.into_iter().map(|(_, index)| index).collect()
     }
 
-    pub(super) fn is_lsm(&self, block: BlockIndex) -> bool {
-        matches!(self.plan.blocks[block].spec, Spec::Lsm(_))
+    pub(super) fn spec(&self, block: BlockIndex) -> &'a Spec {
+        &self.plan.blocks[block].spec
     }
 
     fn reachable(&self) -> impl Iterator<Item = (BlockIndex, &'a Spec)> + use<'a> {
@@ -224,6 +230,10 @@ impl<'a> World<'a> {
                     };
                     self.add_tree(block, tree, shape, table, keys, control, memory)?
                 }
+                Spec::Hash(spec) => {
+                    self.add_hash(block, spec, table, keys, control, memory)?;
+                    true
+                }
                 Spec::Lsm(spec) => {
                     self.add_lsm(block, spec, table, keys, control, memory)?;
                     true
@@ -352,6 +362,51 @@ impl<'a> World<'a> {
             self.column_indexes.push((table.name.clone(), index));
         }
         Ok(built)
+    }
+
+    fn add_hash(
+        &mut self,
+        block: BlockIndex,
+        spec: &HashSpec,
+        table: &Table,
+        keys: &KeySpace,
+        control: &Control,
+        memory: &mut Memory,
+    ) -> Result<(), SimulateError> {
+        memory.charge(Buckets::memory_for(keys.universe()))?;
+        let loaded = table.record_count as u32;
+        // What PostgreSQL takes a table for that nobody has counted: full pages, at least ten while it is new.
+        let rows_per_page = self
+            .heap_of(table)
+            .and_then(|heap| heap::rows_per_page(heap.page_size_bytes, table.record_bytes, heap.fill_factor));
+        let expected = match (spec.bulk_build, rows_per_page) {
+            (true, Some(rows)) => u64::from(loaded.div_ceil(rows)) * u64::from(rows),
+            (true, None) => u64::from(loaded),
+            (false, rows) => 10 * u64::from(rows.unwrap_or(0)),
+        };
+        let mut buckets =
+            Buckets::new(spec.method, spec.page_size_bytes, spec.fill_factor, expected, keys.universe());
+        let deleted = self.heap_of(table).map(|heap| self.deleted(heap, table));
+        for record in 0..loaded {
+            if u64::from(record) % LOAD_POLL == 0 {
+                control.check()?;
+                memory.verify(buckets.memory_bytes())?;
+            }
+            if !deleted.as_ref().is_some_and(|deleted| deleted(record)) {
+                buckets.insert(keys.rank_of(record));
+            }
+        }
+        memory.charge(buckets.memory_bytes() - Buckets::memory_for(keys.universe()))?;
+        let first_space = self.spaces.len() as u16;
+        for pages in
+            [buckets.bucket_pages(), buckets.overflow_pages() + buckets.unused_pages(), buckets.meta_pages()]
+        {
+            self.add_space(block, (spec.pages, spec.log), spec.page_size_bytes, pages as u32, memory)?;
+        }
+        self.numbers.0[block] = Some(self.hashes.len() as u16);
+        let wal = spec.log.map(|log| self.numbers.of(log));
+        self.hashes.push(HashBlock::new(block, buckets, first_space, wal, spec.page_size_bytes));
+        Ok(())
     }
 
     /// The heap a table's rows lie in.
@@ -517,6 +572,12 @@ impl<'a> World<'a> {
                     );
                     self.trees.push(tree_block);
                 }
+            }
+            Spec::Hash(spec) => {
+                self.numbers.0[block] = Some(self.hashes.len() as u16);
+                let buckets =
+                    Buckets::new(spec.method, spec.page_size_bytes, spec.fill_factor, 0, keys.universe());
+                self.hashes.push(HashBlock::new(block, buckets, 0, None, spec.page_size_bytes));
             }
             Spec::Lsm(spec) => {
                 self.numbers.0[block] = Some(self.lsms.len() as u16);

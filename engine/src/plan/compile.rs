@@ -6,9 +6,10 @@ use serde_json::Value;
 use super::route::{self, table_of};
 use super::{
     AtCommit, BlockIndex, BloomKind, CheckpointSpec, ColumnSpec, CommitMode, CompactionKind, CpuSpec,
-    DiskSpec, HeapSpec, LsmBuild, LsmSpec, PageFormat, Plan, PlanBlock, PolicyKind, PoolSpec, Processor,
-    RecordFormat, Spec, TreeSpec, WalSpec, WriterSpec,
+    DiskSpec, HashSpec, HeapSpec, LsmBuild, LsmSpec, PageFormat, Plan, PlanBlock, PolicyKind, PoolSpec,
+    Processor, RecordFormat, Spec, TreeSpec, WalSpec, WriterSpec,
 };
+use crate::blocks::hash::Method;
 use crate::design::catalog::{self, BlockType, ParameterDefault, Persona};
 use crate::design::{Block, Canvas, Code, Diagnostic};
 use crate::units::{ms_to_ns, us_to_ns};
@@ -92,6 +93,19 @@ impl Reader<'_> {
             "btree-index" => Spec::BtreeIndex(TreeSpec { column: self.column()?, ..self.tree()? }),
             "clustered-storage" => Spec::Clustered(self.tree()?),
             "lsm-tree" => Spec::Lsm(self.lsm()?),
+            "hash-index" => Spec::Hash(HashSpec {
+                // Empty until `inherit_tables` has seen the whole plan.
+                table: self.text("table").unwrap_or_default(),
+                page_size_bytes: self.integer("page_size")?,
+                method: match self.text("method")?.as_str() {
+                    "extendible" => Method::Extendible,
+                    _ => Method::Linear,
+                },
+                fill_factor: self.number("fill_factor")?,
+                bulk_build: self.text("build")? == "bulk",
+                pages: self.target("pages")?,
+                log: self.target("log"),
+            }),
             "heap-storage" => Spec::Heap(HeapSpec {
                 table: self.text("table")?,
                 page_size_bytes: self.integer("page_size")?,
@@ -369,7 +383,7 @@ impl Reader<'_> {
 fn inherit_tables(canvas: &Canvas, blocks: &mut [PlanBlock]) {
     for index in 0..blocks.len() {
         let stated = canvas.blocks[index].parameters.contains_key("table");
-        if stated || !matches!(blocks[index].spec, Spec::BtreeIndex(_) | Spec::Lsm(_)) {
+        if stated || !matches!(blocks[index].spec, Spec::BtreeIndex(_) | Spec::Hash(_) | Spec::Lsm(_)) {
             continue;
         }
         let inherited = blocks
@@ -384,6 +398,7 @@ fn inherit_tables(canvas: &Canvas, blocks: &mut [PlanBlock]) {
             .to_owned();
         match &mut blocks[index].spec {
             Spec::BtreeIndex(tree) => tree.table = inherited,
+            Spec::Hash(hash) => hash.table = inherited,
             Spec::Lsm(lsm) => lsm.table = inherited,
             _ => {}
         }
@@ -553,6 +568,7 @@ fn check_page_sizes(blocks: &[PlanBlock], found: &mut Vec<Diagnostic>) {
     let page_size = |spec: &Spec| match spec {
         Spec::Heap(heap) => Some((heap.pages, heap.page_size_bytes)),
         Spec::Clustered(tree) | Spec::BtreeIndex(tree) => Some((tree.pages, tree.page_size_bytes)),
+        Spec::Hash(hash) => Some((hash.pages, hash.page_size_bytes)),
         Spec::Lsm(lsm) => Some((lsm.pages, lsm.page_size_bytes)),
         _ => None,
     };

@@ -6,6 +6,7 @@ use super::{
     AtCommit, BlockIndex, BloomKind, CommitMode, CompactionKind, LsmBuild, PageFormat, Plan, PolicyKind,
     PoolSpec, Processor, RecordFormat, Route, Spec, TreeSpec,
 };
+use crate::blocks::hash::Method;
 use crate::units::{ns_to_ms, ns_to_seconds};
 
 impl fmt::Display for Plan {
@@ -23,7 +24,12 @@ impl fmt::Display for Plan {
         }
         for table in &self.tables {
             writeln!(f, "table {}", table.name)?;
-            writeln!(f, "  point, range  {}", self.route(&table.search))?;
+            if table.point == table.range {
+                writeln!(f, "  point, range  {}", self.route(&table.point))?;
+            } else {
+                writeln!(f, "  point         {}", self.route(&table.point))?;
+                writeln!(f, "  range         {}", self.route(&table.range))?;
+            }
             writeln!(f, "  scan          {}", self.route(&table.scan))?;
             let blocks = table.storage.iter().chain(&table.indexes).chain(&table.column_indexes);
             let writes: Vec<&str> = blocks.map(|block| self.id(*block)).collect();
@@ -114,6 +120,20 @@ impl Plan {
             }
             Spec::BtreeIndex(index) => tree(index),
             Spec::Clustered(storage) => tree(storage),
+            Spec::Hash(hash) => vec![
+                format!(
+                    "table {}, {} hashing, pages of {} bytes, fill factor {}, {}",
+                    hash.table,
+                    match hash.method {
+                        Method::Linear => "linear",
+                        Method::Extendible => "extendible",
+                    },
+                    hash.page_size_bytes,
+                    hash.fill_factor,
+                    if hash.bulk_build { "built at once" } else { "built by inserts" }
+                ),
+                format!("pages → {}, {}", self.id(hash.pages), log(hash.log)),
+            ],
             Spec::Lsm(lsm) => vec![
                 format!(
                     "table {}, blocks of {} bytes, {} compaction, {}",

@@ -7,6 +7,7 @@ pub(crate) mod route;
 
 pub(crate) use route::{Route, TablePlan};
 
+use crate::blocks::hash::Method;
 use crate::workload::InsertOrder;
 
 /// Position of a block in the plan, which is its position on the canvas.
@@ -38,6 +39,7 @@ pub(crate) enum Spec {
     IndexScan { index: BlockIndex, table: Option<BlockIndex> },
     SeqScan { table: BlockIndex, read_ahead_pages: u32 },
     BtreeIndex(TreeSpec),
+    Hash(HashSpec),
     Lsm(LsmSpec),
     Heap(HeapSpec),
     Clustered(TreeSpec),
@@ -156,6 +158,17 @@ impl LsmSpec {
     pub(crate) fn runs_per_tier(&self) -> usize {
         libm::round(self.size_ratio).max(2.0) as usize
     }
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct HashSpec {
+    pub(crate) table: String,
+    pub(crate) page_size_bytes: u32,
+    pub(crate) method: Method,
+    pub(crate) fill_factor: f64,
+    pub(crate) bulk_build: bool,
+    pub(crate) pages: BlockIndex,
+    pub(crate) log: Option<BlockIndex>,
 }
 
 #[derive(Debug, Clone, PartialEq)]

@@ -8,6 +8,8 @@
 //!   changes an indexed one (it does not change keys); DELETE removes the row and its entries. A heap with versions of rows does
 //!   what its block says.
 //!
+//! A hash index serves points alone.
+//!
 //! Where several blocks qualify, the first on the canvas serves.
 
 use super::{BlockIndex, PlanBlock, Spec};
@@ -36,8 +38,10 @@ pub(crate) struct TablePlan {
     pub(crate) indexes: Vec<BlockIndex>,
     /// Indexes on other columns, to maintain too.
     pub(crate) column_indexes: Vec<BlockIndex>,
-    /// Point and range accesses.
-    pub(crate) search: Route,
+    /// Point accesses.
+    pub(crate) point: Route,
+    /// Ranges: no hash index serves them, unless there is nothing else.
+    pub(crate) range: Route,
     /// Accesses without a condition.
     pub(crate) scan: Route,
 }
@@ -60,13 +64,16 @@ pub(crate) fn table_plan(name: &str, blocks: &[PlanBlock], client_out: &[BlockIn
     };
     let clustered = connected(&|spec| matches!(spec, Spec::Clustered(_)))
         .map(|storage| Route::ClusteredSearch { storage });
-    let index_scan = client_out.iter().find_map(|&via| match blocks[via].spec {
-        Spec::IndexScan { index, table } if on_table(&index) && is_index(&blocks[index].spec) => {
-            Some(Route::IndexScan { via, index, table })
-        }
-        _ => None,
-    });
-    let index_search = connected(&is_index).map(|index| Route::IndexSearch { index, table: storage });
+    let through_index = |wanted: &dyn Fn(&Spec) -> bool| {
+        let scan = client_out.iter().find_map(|&via| match blocks[via].spec {
+            Spec::IndexScan { index, table } if on_table(&index) && wanted(&blocks[index].spec) => {
+                Some(Route::IndexScan { via, index, table })
+            }
+            _ => None,
+        });
+        scan.or(connected(wanted).map(|index| Route::IndexSearch { index, table: storage }))
+    };
+    let (any_index, ordered_index) = (through_index(&is_index), through_index(&is_ordered_index));
     let seq_scan = client_out.iter().find_map(|&via| match blocks[via].spec {
         Spec::SeqScan { table, read_ahead_pages } if on_table(&table) => {
             Some(Route::FullScan { via: Some(via), storage: table, read_ahead_pages })
@@ -77,9 +84,18 @@ pub(crate) fn table_plan(name: &str, blocks: &[PlanBlock], client_out: &[BlockIn
     let whole_storage =
         connected(&is_storage).map(|storage| Route::FullScan { via: None, storage, read_ahead_pages: 1 });
 
-    let search = clustered.or(index_scan).or(index_search).or(seq_scan).or(whole_storage)?;
-    let scan = seq_scan.or(whole_storage).or(index_scan).or(index_search)?;
-    Some(TablePlan { name: name.to_owned(), storage, indexes, column_indexes, search, scan })
+    let point = clustered.or(any_index).or(seq_scan).or(whole_storage)?;
+    let range = clustered.or(ordered_index).or(seq_scan).or(whole_storage).or(any_index)?;
+    let scan = seq_scan.or(whole_storage).or(ordered_index).or(any_index)?;
+    Some(TablePlan { name: name.to_owned(), storage, indexes, column_indexes, point, range, scan })
+}
+
+impl Route {
+    /// The hash index it goes through, which knows no order.
+    pub(crate) fn hash_index(self, blocks: &[PlanBlock]) -> Option<BlockIndex> {
+        let (Self::IndexScan { index, .. } | Self::IndexSearch { index, .. }) = self else { return None };
+        matches!(blocks[index].spec, Spec::Hash(_)).then_some(index)
+    }
 }
 
 impl TablePlan {
@@ -95,6 +111,7 @@ pub(crate) fn table_of(spec: &Spec) -> Option<&str> {
     match spec {
         Spec::Heap(heap) => Some(&heap.table),
         Spec::Clustered(tree) | Spec::BtreeIndex(tree) => Some(&tree.table),
+        Spec::Hash(hash) => Some(&hash.table),
         Spec::Lsm(lsm) => Some(&lsm.table),
         _ => None,
     }
@@ -108,9 +125,14 @@ fn is_storage(spec: &Spec) -> bool {
 fn is_index(spec: &Spec) -> bool {
     match spec {
         Spec::BtreeIndex(tree) => tree.column.is_none(),
-        Spec::Lsm(_) => true,
+        Spec::Hash(_) | Spec::Lsm(_) => true,
         _ => false,
     }
+}
+
+/// Whether it finds rows in key order.
+fn is_ordered_index(spec: &Spec) -> bool {
+    is_index(spec) && !matches!(spec, Spec::Hash(_))
 }
 
 fn is_column_index(spec: &Spec) -> bool {

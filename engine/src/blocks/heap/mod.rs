@@ -362,10 +362,11 @@ impl Kernel<'_> {
             Some(Storage::Tree(tree)) => in_tree(tree),
             None => {
                 state.indexes.iter().any(|index| in_tree(*index))
+                    || state.hashes.iter().any(|hash| self.hashes[usize::from(*hash)].buckets.contains(rank))
                     || state.lsms.iter().any(|lsm| self.lsms[usize::from(*lsm)].lsm.is_live(rank))
             }
         };
-        if !exists && state.storage.is_none() && state.indexes.is_empty() {
+        if !exists && state.storage.is_none() && state.indexes.is_empty() && state.hashes.is_empty() {
             // A blind delete writes its tombstones without knowing that there is nothing to delete.
             self.remove_from_trees(client, table, rank, found_in);
             return Flow::Next;

@@ -90,7 +90,10 @@ impl Kernel<'_> {
     pub(crate) fn update_version(&mut self, client: u32, number: u16, heap: u16, rank: u32, record: u32) {
         let statement = self.statements[usize::from(number)];
         let table = &self.tables[usize::from(statement.table)];
-        let indexed = !(table.indexes.is_empty() && table.lsms.is_empty() && table.column_indexes.is_empty());
+        let indexed = !(table.indexes.is_empty()
+            && table.column_indexes.is_empty()
+            && table.hashes.is_empty()
+            && table.lsms.is_empty());
         // Only an index on another column than the key can hold a column that changes.
         let changes_index = statement.changes_indexed_column && !table.column_indexes.is_empty();
         let transaction = self.clients[client as usize].transaction;
@@ -182,6 +185,8 @@ impl Kernel<'_> {
         for lsm in &state.lsms {
             steps.push(Step::LsmPut { lsm: *lsm, rank, deleted: false, delayed: false });
         }
+        // In a hash index the new entry takes the place of the old one, in the same bucket.
+        steps.extend(state.hashes.iter().map(|hash| Step::HashVisit { hash: *hash, rank }));
         for column in state.column_indexes.iter_mut().rev() {
             let (tree, old_rank) = (column.tree, column.rank_of(record));
             match if changed { column.change(record) } else { None } {
@@ -211,6 +216,10 @@ impl Kernel<'_> {
         let steps = &mut self.clients[client as usize].steps;
         for lsm in &state.lsms {
             steps.push(Step::LsmPut { lsm: *lsm, rank, deleted: true, delayed: false });
+        }
+        for hash in &state.hashes {
+            steps.push(Step::HashRemove { hash: *hash, rank });
+            steps.push(Step::HashVisit { hash: *hash, rank });
         }
         let columns = state.column_indexes.iter().map(|column| (column.tree, column.rank_of(record)));
         for (tree, rank) in state.indexes.iter().map(|tree| (*tree, rank)).chain(columns) {

@@ -7,6 +7,7 @@ mod client;
 mod clustered_storage;
 mod cpu;
 mod disk;
+mod hash_index;
 mod heap_storage;
 mod index_scan;
 mod lsm_tree;
@@ -272,6 +273,7 @@ const BLOCK_TYPES: &[BlockType] = &[
     index_scan::INDEX_SCAN,
     seq_scan::SEQ_SCAN,
     btree_index::BTREE_INDEX,
+    hash_index::HASH_INDEX,
     lsm_tree::LSM_TREE,
     heap_storage::HEAP_STORAGE,
     clustered_storage::CLUSTERED_STORAGE,
