@@ -10,7 +10,6 @@ use super::wal::record::{PageRef, Record};
 use crate::kernel::Kernel;
 use crate::kernel::load::Find;
 use crate::kernel::snapshot::listed;
-use crate::kernel::snapshot::listed;
 use crate::kernel::step::{Flow, Step};
 use crate::plan::BlockIndex;
 use crate::workload::OperationType;
@@ -73,18 +72,6 @@ impl HashBlock {
     fn logged(&self, space: u16, page: u32, data_bytes: u32, new: bool) -> PageRef {
         let space = self.first_space + space;
         PageRef { space, page, data_bytes, image_bytes: self.page_size_bytes, new }
-    }
-
-    /// Buckets with their entries and overflow pages, by number.
-    pub(crate) fn state(&self) -> Value {
-        let mut state = self.gauges();
-        let count = self.buckets.bucket_pages() as u32;
-        let bucket = |number: u32| {
-            let bucket = self.buckets.bucket(number);
-            json!({"page_id": number, "entries": bucket.ranks.len(), "overflow_pages": bucket.overflow})
-        };
-        listed(&mut state, "buckets", count as usize, (0..count).map(bucket));
-        state
     }
 
     pub(crate) fn gauges(&self) -> Value {

@@ -61,7 +61,6 @@ impl Kernel<'_> {
         let page = |space: u16, page: u32| self.page_name(space, page);
         self.trees.iter().for_each(|tree| states[tree.block] = tree.tree.state());
         self.heaps.iter().for_each(|heap| states[heap.block] = heap.state());
-        self.hashes.iter().for_each(|hash| states[hash.block] = hash.state());
         self.lsms.iter().for_each(|lsm| states[lsm.block] = lsm.lsm.state());
         self.pools.iter().for_each(|pool| states[pool.block] = pool.state(page));
         self.hashes.iter().for_each(|hash| states[hash.block] = hash.state());
