@@ -57,7 +57,7 @@ fn a_transaction_reads_the_header_page_and_writes_each_page_once() {
         assert_eq!(report.summary.pages_written, written);
         // The draws of a transaction fall on 541 leaves.
         let leaves = gauge(&report, "leaf_pages") as f64;
-        let distinct = leaves * (1.0 - libm::pow(1.0 - 1.0 / leaves, f64::from(batch)));
+        let distinct = leaves * (1.0 - libm::pow(1.0 - 1.0 / leaves, batch as f64));
         let expected = 10_000.0 / f64::from(batch) * distinct;
         assert!((written as f64 / expected - 1.0).abs() < 0.01, "{written} for {expected}");
         assert_eq!(counter(&report, "pool", "spills"), 0);

@@ -64,8 +64,8 @@ fn pinned_reports() {
     let pinned = [
         ("heap-btree", "ycsb-a", "a6a0f34a23c63416"),
         ("heap-btree", "ycsb-e", "d0bd71efae487c7b"),
-        ("clustered-large-pool", "ycsb-f", "a61de082e8149a5e"),
-        ("ingest-async-cloud", "inserts", "c4bc538600251edc"),
+        ("clustered-large-pool", "ycsb-f", "61ad583ed1d4397f"),
+        ("ingest-async-cloud", "inserts", "085005a24f7455b3"),
         ("lsm-leveled", "ycsb-a", "54f5d7721a48d242"),
         ("full-scan-ssd", "full-scans", "d1bc03abe2125457"),
     ];

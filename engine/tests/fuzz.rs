@@ -13,7 +13,8 @@ const STEP_LIMIT: u64 = 20_000_000;
 
 #[derive(Debug, Clone)]
 struct Shape {
-    pool_pages: Option<u32>,
+    /// Frames, and what the pool does in the background unless it writes at commit.
+    pool: Option<(u32, Value)>,
     log: Option<&'static str>,
     storage: &'static str,
     format: &'static str,
@@ -23,6 +24,7 @@ struct Shape {
     fill_factor: f64,
     path: &'static str,
     build: &'static str,
+    updates: &'static str,
     disk: Value,
 }
 
@@ -32,21 +34,21 @@ fn shape() -> impl Strategy<Value = Shape> {
         (1u32..5).prop_map(|slots| json!({"slots": slots, "service_distribution": "exponential"})),
     ];
     (
-        prop::option::of(select(vec![8u32, 16, 100, 10_000])),
+        prop::option::of((select(vec![8u32, 16, 100, 10_000]), background())),
         prop::option::of(select(vec!["sync", "async", "interval"])),
         select(vec!["heap-storage", "clustered-storage"]),
         (
-            select(vec!["default", "sqlite", "without rowid", "lmdb"]),
+            select(vec!["default", "innodb", "sqlite", "without rowid", "lmdb"]),
             prop::option::of(select(vec!["off", "wal"])),
             select(vec![512u32, 4096, 8192, 16_384]),
         ),
         select(vec![0.5, 0.9, 1.0]),
         select(vec!["index", "covering", "scan", "direct", "all"]),
-        select(vec!["bulk", "inserted"]),
+        (select(vec!["bulk", "inserted"]), select(vec!["in_place", "new_version"])),
         disk,
     )
-        .prop_map(|(pool_pages, log, storage, pages, fill_factor, path, build, disk)| Shape {
-            pool_pages,
+        .prop_map(|(pool, log, storage, pages, fill_factor, path, (build, updates), disk)| Shape {
+            pool,
             log,
             storage,
             format: pages.0,
@@ -55,7 +57,28 @@ fn shape() -> impl Strategy<Value = Shape> {
             fill_factor,
             path,
             build,
+            updates,
             disk,
+        })
+}
+
+/// Any of the things a pool may do in the background.
+fn background() -> impl Strategy<Value = Value> {
+    (
+        select(vec!["lru", "midpoint-lru", "gclock"]),
+        prop::option::of(1u32..8),
+        prop::option::of(1u32..20),
+        prop::option::of(1u32..100),
+        prop::option::of(select(vec![1u32, 1_000, 1_000_000])),
+    )
+        .prop_map(|(policy, free_pages, writer_ms, checkpoint_ms, log_bytes)| {
+            json!({
+                "policy": policy,
+                "free_pages_target": free_pages.unwrap_or(0),
+                "background_writer_delay_ms": writer_ms.unwrap_or(0),
+                "checkpoint_interval_seconds": f64::from(checkpoint_ms.unwrap_or(0)) / 1e3,
+                "checkpoint_log_bytes": log_bytes.unwrap_or(0),
+            })
         })
 }
 
@@ -64,9 +87,10 @@ impl Shape {
         let pages = json!({"page_size": self.page_size, "fill_factor": self.fill_factor});
         let mut blocks = vec![("client", "client", json!({})), ("disk", "disk", self.disk.clone())];
         let mut wires: Vec<String> = Vec::new();
-        let below = match self.pool_pages {
-            Some(capacity) => {
-                let mut parameters = json!({"capacity_pages": capacity});
+        let below = match &self.pool {
+            Some((capacity, background)) => {
+                let mut parameters = if self.journal.is_some() { json!({}) } else { background.clone() };
+                parameters["capacity_pages"] = json!(capacity);
                 if let Some(journal) = self.journal {
                     parameters["policy"] = json!("clean-first-lru");
                     parameters["write_back"] = json!("commit");
@@ -93,11 +117,15 @@ impl Shape {
         };
         let mut tree = pages.clone();
         if self.format != "default" {
-            tree["page_format"] = json!(if self.format == "lmdb" { "lmdb" } else { "sqlite" });
-            tree["copy_on_write"] = json!(self.pool_pages.is_some() && self.journal.is_some());
+            tree["page_format"] = json!(if self.format == "without rowid" { "sqlite" } else { self.format });
+            tree["copy_on_write"] =
+                json!(self.pool.is_some() && self.journal.is_some() && self.format != "innodb");
         }
         if self.path != "covering" {
             let mut rows = if self.storage == "heap-storage" { pages } else { tree.clone() };
+            if self.storage == "heap-storage" {
+                rows["updates"] = json!(self.updates);
+            }
             if self.format == "without rowid" && self.storage != "heap-storage" {
                 rows["without_rowid"] = json!(true);
             }
@@ -122,6 +150,78 @@ impl Shape {
         }
         canvas(&blocks, &wires.iter().map(String::as_str).collect::<Vec<_>>())
     }
+}
+
+/// An LSM tree with any parameters, small enough that all of it happens: alone, behind an index scan, or beside a heap.
+fn lsm_canvas() -> impl Strategy<Value = Value> {
+    let compactions = select(vec!["leveled", "universal", "lazy-leveled", "leveldb"]);
+    let sizes = (
+        select(vec![65_536u32, 200_000]),
+        select(vec![65_536u32, 300_000]),
+        select(vec![65_536u32, 1 << 20]),
+    );
+    let shape = (select(vec![2.0, 3.5, 10.0]), 3u32..8, any::<bool>(), 2u32..5);
+    let level0 = (1u32..6, 1u32..9, 2u32..12, select(vec![0.1, 16.0]));
+    let tiers = (select(vec![0u32, 1, 100]), select(vec![1u32, 25, 200]));
+    let pending = (select(vec![0.001, 64.0]), select(vec![0.001, 256.0]));
+    let values = (prop::option::of(select(vec![0u32, 50, 1000])), select(vec![0.0, 0.25, 1.0]));
+    let filters = (select(vec!["none", "uniform", "monkey"]), select(vec![1.0, 10.0, 32.0]));
+    let load = (
+        select(vec!["concurrent", "settled"]),
+        select(vec!["inserted", "empty"]),
+        prop::option::of(0u32..3000),
+    );
+    let wiring =
+        (prop::option::of(select(vec![8u32, 200])), any::<bool>(), select(vec!["alone", "scan", "heap"]));
+    ((compactions, sizes, shape, level0), (tiers, pending, values), (filters, load, wiring)).prop_map(
+        |(
+            (compaction, (write_buffer, target_file, level_base), (ratio, levels, dynamic, memtables), level0),
+            ((run_ratio, amplification), (soft, hard), (min_blob, cutoff)),
+            ((bloom, bits), (background, build, load_puts), (pool_pages, log, wiring)),
+        )| {
+            let mut tree = json!({
+                "page_size": 8192, "compaction": compaction, "write_buffer_bytes": write_buffer,
+                "target_file_bytes": target_file, "level_base_bytes": level_base, "size_ratio": ratio, "levels": levels,
+                "dynamic_level_bytes": dynamic, "max_memtables": memtables, "max_background_jobs": 2 * memtables, "level0_trigger_files": level0.0,
+                "slowdown_files": level0.1, "stop_files": level0.2, "delayed_write_mb_s": level0.3,
+                "universal_size_ratio_percent": run_ratio, "max_size_amplification_percent": amplification,
+                "soft_pending_gib": soft, "hard_pending_gib": hard, "blob_gc_age_cutoff": cutoff, "bloom": bloom,
+                "bloom_bits": bits, "background": background, "build": build,
+            });
+            for (name, value) in [("min_blob_bytes", min_blob), ("load_puts", load_puts)] {
+                if let Some(value) = value {
+                    tree[name] = json!(value);
+                }
+            }
+            let mut blocks =
+                vec![("client", "client", json!({})), ("tree", "lsm-tree", tree), ("disk", "disk", json!({}))];
+            let mut wires = Vec::new();
+            let below = match pool_pages {
+                Some(capacity) => {
+                    blocks.push(("pool", "buffer-pool", json!({"capacity_pages": capacity})));
+                    wires.push("pool.device -> disk");
+                    ["tree.pages -> pool", "rows.pages -> pool"]
+                }
+                None => ["tree.pages -> disk", "rows.pages -> disk"],
+            };
+            wires.push(below[0]);
+            if log {
+                blocks.push(("wal", "wal", json!({})));
+                wires.extend(["tree.log -> wal", "wal.device -> disk"]);
+            }
+            if wiring == "alone" {
+                wires.push("client.out -> tree");
+            } else {
+                blocks.push(("lookup", "index-scan", json!({})));
+                wires.extend(["client.out -> lookup", "lookup.index -> tree"]);
+            }
+            if wiring == "heap" {
+                blocks.push(("rows", "heap-storage", json!({})));
+                wires.extend(["lookup.table -> rows", below[1]]);
+            }
+            canvas(&blocks, &wires)
+        },
+    )
 }
 
 fn operation() -> impl Strategy<Value = Value> {
@@ -189,13 +289,13 @@ proptest! {
 
     #[test]
     fn whatever_is_valid_runs_to_its_end(
-        shape in shape(),
+        canvas in prop_oneof![2 => shape().prop_map(|shape| shape.canvas()), 1 => lsm_canvas()],
         operations in prop::collection::vec(operation(), 1..4),
         config in config(),
         trace in select(vec![TraceLevel::None, TraceLevel::Sampled, TraceLevel::Full]),
         seed in 0u64..5,
     ) {
-        let plan = design::check(&shape.canvas()).plan.expect("every shape is a valid design");
+        let plan = design::check(&canvas).plan.expect("every shape is a valid design");
         let document = json!({"operations": operations, "config": config});
         // What a workload may not ask for is a diagnostic; that it is one is all there is to check.
         let Ok(workload) = workload::parse(&document) else { return Ok(()) };

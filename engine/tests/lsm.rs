@@ -80,10 +80,13 @@ fn mean_wait(report: &Report, cause: &str) -> f64 {
 fn any_wiring_serves_every_operation() {
     let operations = every_operation();
     let mut designs = vec![with_heap()];
-    for compaction in ["leveled", "universal", "leveldb"] {
+    for compaction in ["leveled", "universal", "lazy-leveled", "leveldb"] {
         for background in ["concurrent", "settled"] {
             let changes = json!({"compaction": compaction, "background": background, "bloom": "monkey"});
-            designs.push(design(small(changes), json!({})));
+            designs.push(design(small(changes.clone()), json!({})));
+            let mut separated = small(changes);
+            separated["min_blob_bytes"] = json!(100);
+            designs.push(design(separated, json!({})));
         }
     }
     designs.push(design(

@@ -65,6 +65,21 @@ impl Bits {
         (position < self.len).then_some(position)
     }
 
+    /// Set positions from `from` up to, not including, `to`.
+    pub(crate) fn count(&self, from: u32, to: u32) -> u32 {
+        let (first, last) = ((from >> 6) as usize, (to >> 6) as usize);
+        let (head, tail) = (u64::MAX << (from & 63), !(u64::MAX << (to & 63)));
+        if from >= to {
+            return 0;
+        }
+        if first == last {
+            return (self.words[first] & head & tail).count_ones();
+        }
+        (self.words[first] & head).count_ones()
+            + self.words[first + 1..last].iter().map(|word| word.count_ones()).sum::<u32>()
+            + (self.words[last] & tail).count_ones()
+    }
+
     /// The last set position before `to`.
     pub(crate) fn previous(&self, to: u32) -> Option<u32> {
         let mut index = (to >> 6) as usize;
@@ -114,6 +129,8 @@ mod tests {
             let before = positions.iter().copied().take_while(|position| *position < from).last();
             prop_assert_eq!(bits.previous(from), before);
             prop_assert_eq!(bits.select(from, skip), after.get(skip as usize).copied());
+            let below = positions.iter().filter(|position| (from..from + 9 * skip).contains(*position)).count();
+            prop_assert_eq!(bits.count(from, (from + 9 * skip).min(700)), below as u32);
             prop_assert!((0..700).all(|position| bits.get(position) == positions.contains(&position)));
         }
 

@@ -69,10 +69,13 @@ pub(crate) enum Purpose {
     WriteBack { client: u32, pool: u16 },
     /// Changed pages of a transaction that commits.
     Force { client: u32, pool: u16 },
+    /// A page a pool writes for nobody; `leaves` is the frame that is free afterwards.
+    Background { pool: u16, leaves: Option<u32> },
     /// A log's flush.
     Flush { wal: u16 },
     /// Part of an LSM tree's flush or compaction.
-    Lsm { lsm: u16, flush: bool },
+    /// A job of an LSM tree, by its place among those at work.
+    Lsm { lsm: u16, job: u8 },
 }
 
 impl Purpose {
@@ -85,7 +88,7 @@ impl Purpose {
             | Purpose::WriteBack { client, .. } => Some(client),
             // Paid by the page, not by the request.
             Purpose::Force { .. } => None,
-            Purpose::Flush { .. } | Purpose::Lsm { .. } => None,
+            Purpose::Background { .. } | Purpose::Flush { .. } | Purpose::Lsm { .. } => None,
         }
     }
 }

@@ -2,13 +2,13 @@
 //! with them.
 //!
 //! A job computes its result when it begins; its bytes then pass through the device in chunks, one at a time, reads and writes in
-//! turn, and the result takes its place when the last one is done. One flush and one compaction run at a time.
+//! turn, and the result takes its place when the last one is done. One flush runs at a time, and as many compactions as allowed.
 
 use serde_json::{Value, json};
 
 use super::counters::Counters;
 use super::disk::{IoKind, Purpose, Request};
-use super::lsm::{Found, Job, Lsm};
+use super::lsm::{Found, Job, Lsm, Pressure};
 use super::operator::ROWS;
 use super::wal::record::Record;
 use crate::kernel::cause::{WRITE_SLOWDOWN, WRITE_STALL};
@@ -35,6 +35,8 @@ const BLOOM_FALSE_POSITIVES: usize = 12;
 const WRITES_DELAYED: usize = 13;
 const WRITES_STALLED: usize = 14;
 
+/// Place of the flush among the jobs.
+const FLUSH: usize = 0;
 /// Bytes of one background request.
 const CHUNK_BYTES: u64 = 256 << 10;
 /// Rows of a range before others may come in between.
@@ -56,8 +58,8 @@ pub(crate) struct LsmBlock {
     space: u16,
     wal: Option<u16>,
     spec: LsmSpec,
-    flush: Option<Running>,
-    compaction: Option<Running>,
+    /// At work: the flush, then compactions.
+    jobs: Vec<Option<Running>>,
     stalled: Vec<u32>,
     /// Until when the writes let through so far use up the delayed rate.
     delayed_until_ns: u64,
@@ -88,9 +90,8 @@ impl LsmBlock {
             lsm,
             space,
             wal,
+            jobs: (0..=spec.max_compactions()).map(|_| None).collect(),
             spec,
-            flush: None,
-            compaction: None,
             stalled: Vec::new(),
             delayed_until_ns: 0,
         }
@@ -98,19 +99,22 @@ impl LsmBlock {
 
     fn writers_wait(&self) -> bool {
         self.lsm.is_full()
-            || self.lsm.level0_files() >= self.spec.stop_files as usize
-            || self.spec.settled && (self.flush.is_some() || self.compaction.is_some())
+            || self.lsm.pressure() == Pressure::Stop
+            || self.spec.settled && self.jobs.iter().any(Option::is_some)
     }
 
     pub(crate) fn gauges(&self) -> Value {
         let levels = self.lsm.level_sizes();
         let written = self.counters.measured(BYTES_FLUSHED) + self.counters.measured(BYTES_COMPACTED);
         let put = self.counters.measured(BYTES_PUT);
+        let (blob_files, blob_bytes) = self.lsm.blob_sizes();
         json!({
             "keys": self.lsm.live_keys(),
             "memtable_bytes": self.lsm.memtable_bytes(),
             "sst_files": levels.iter().map(|(files, _)| files).sum::<usize>(),
             "sst_bytes": self.lsm.sst_bytes(),
+            "blob_files": blob_files,
+            "blob_bytes": blob_bytes,
             "files_per_level": levels.iter().map(|(files, _)| files).collect::<Vec<_>>(),
             "bytes_per_level": levels.iter().map(|(_, bytes)| bytes).collect::<Vec<_>>(),
             "write_amplification": (put > 0).then(|| written as f64 / put as f64),
@@ -258,7 +262,7 @@ impl Kernel<'_> {
         let number = usize::from(lsm);
         let block = &mut self.lsms[number];
         let waits = block.writers_wait();
-        let slow = !delayed && block.lsm.level0_files() >= block.spec.slowdown_files as usize;
+        let slow = !delayed && block.lsm.pressure() == Pressure::Slow;
         if (waits || slow) && self.cpu_ns > 0 {
             self.push(client, Step::LsmPut { lsm, rank, deleted, delayed });
             return Flow::Yield;
@@ -307,31 +311,29 @@ impl Kernel<'_> {
         loop {
             let block = &mut self.lsms[number];
             block.lsm.seal_full();
-            if block.flush.is_none() {
+            if block.jobs[FLUSH].is_none() {
                 if let Some(job) = block.lsm.begin_flush() {
-                    block.flush = Some(Running { read_left: 0, write_left: job.write_bytes, job });
-                    self.next_lsm_chunk(number, true);
+                    block.jobs[FLUSH] = Some(Running { read_left: 0, write_left: job.write_bytes, job });
+                    self.next_lsm_chunk(number, FLUSH);
                 }
             }
             let block = &mut self.lsms[number];
-            if block.compaction.is_some() {
-                return;
-            }
+            let Some(free) = block.jobs.iter().skip(FLUSH + 1).position(Option::is_none) else { return };
             let Some(job) = block.lsm.begin_compaction() else { return };
-            if !job.trivial {
+            if job.trivial {
+                self.finish_lsm_job(number, job);
+            } else {
                 let (read_left, write_left) = (job.read_bytes, job.write_bytes);
-                block.compaction = Some(Running { read_left, write_left, job });
-                self.next_lsm_chunk(number, false);
-                return;
+                block.jobs[FLUSH + 1 + free] = Some(Running { read_left, write_left, job });
+                self.next_lsm_chunk(number, FLUSH + 1 + free);
             }
-            self.finish_lsm_job(number, job);
         }
     }
 
     /// The next request of a job; reads keep ahead of writes.
-    fn next_lsm_chunk(&mut self, number: usize, flush: bool) {
+    fn next_lsm_chunk(&mut self, number: usize, place: usize) {
         let block = &mut self.lsms[number];
-        let Some(running) = (if flush { &mut block.flush } else { &mut block.compaction }) else { return };
+        let Some(running) = &mut block.jobs[place] else { return };
         let job = &running.job;
         // Cross-multiplied shares of what is left.
         let read = u128::from(running.read_left) * u128::from(job.write_bytes)
@@ -347,7 +349,7 @@ impl Kernel<'_> {
         *left -= bytes;
         let request = Request {
             kind,
-            purpose: Purpose::Lsm { lsm: number as u16, flush },
+            purpose: Purpose::Lsm { lsm: number as u16, job: place as u8 },
             space: block.space,
             page,
             pages: bytes.div_ceil(page_bytes) as u32,
@@ -363,13 +365,13 @@ impl Kernel<'_> {
     }
 
     /// A request of a job is done.
-    pub(crate) fn lsm_chunk_done(&mut self, number: usize, flush: bool) {
+    pub(crate) fn lsm_chunk_done(&mut self, number: usize, place: usize) {
         let block = &mut self.lsms[number];
-        let place = if flush { &mut block.flush } else { &mut block.compaction };
-        if place.as_ref().is_some_and(|running| running.read_left + running.write_left > 0) {
-            return self.next_lsm_chunk(number, flush);
+        let running = &mut block.jobs[place];
+        if running.as_ref().is_some_and(|running| running.read_left + running.write_left > 0) {
+            return self.next_lsm_chunk(number, place);
         }
-        if let Some(running) = place.take() {
+        if let Some(running) = running.take() {
             self.finish_lsm_job(number, running.job);
         }
         self.start_lsm_jobs(number);

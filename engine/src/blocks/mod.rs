@@ -16,4 +16,5 @@ pub(crate) mod seq_scan;
 pub(crate) mod statement;
 pub(crate) mod tree;
 pub(crate) mod tree_block;
+mod tree_log;
 pub(crate) mod wal;

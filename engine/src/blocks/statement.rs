@@ -89,7 +89,9 @@ impl Kernel<'_> {
         let client_state = &mut self.clients[client as usize];
         client_state.rank = rank;
         client_state.record = record;
-        if let (&[lsm], None, []) = (&state.lsms[..], state.storage, &state.indexes[..]) {
+        if let (&[lsm], None, [], []) =
+            (&state.lsms[..], state.storage, &state.indexes[..], &state.column_indexes[..])
+        {
             // The LSM tree is all there is.
             let flow = self.lsm_put(client, lsm, rank, false, false);
             if flow == Flow::Next {

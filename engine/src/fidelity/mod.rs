@@ -7,6 +7,8 @@ mod cache;
 mod cases;
 mod document;
 mod experiment;
+mod innodb;
+mod innodb_pool;
 mod lsm;
 mod lsm_leveldb;
 mod lsm_read;
@@ -46,6 +48,8 @@ pub struct Prediction {
 pub fn predict(case: &Case) -> Option<Prediction> {
     let quantities = match case.kind.as_str() {
         "cache" => cache::simulate(case, FIRST_SEED)?,
+        "innodb" => innodb::simulate(case, FIRST_SEED)?,
+        "innodb_pool" => innodb_pool::simulate(case, FIRST_SEED)?,
         "lsm_leveldb" => lsm_leveldb::simulate(case, FIRST_SEED)?,
         "lsm_read" => lsm_read::simulate(case, FIRST_SEED)?,
         "lsm_write" => lsm_write::simulate(case, FIRST_SEED)?,

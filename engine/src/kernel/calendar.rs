@@ -15,11 +15,15 @@ pub(crate) enum Event {
     Disk { disk: u8, slot: u16 },
     /// A log's periodic flush is due.
     LogTimer(u8),
+    /// A pool's background work is due.
+    PoolTimer(u8),
 }
 
 /// Bits of the packed word that hold the event; the sequence number above them decides ties.
 const EVENT_BITS: u32 = 24;
 const KIND_BITS: u32 = 22;
+/// Tells the two kinds of timers apart.
+const POOL_TIMER: u32 = 1 << 16;
 
 /// (time, sequence << 24 | event): 16 bytes an entry, compared as two integers.
 type Entry = (u64, u64);
@@ -56,6 +60,11 @@ impl Calendar {
         }
     }
 
+    /// Events to come.
+    pub(crate) fn len(&self) -> usize {
+        usize::from(self.front.is_some()) + self.heap.len()
+    }
+
     /// Whether every event to come is later than a time.
     #[inline]
     pub(crate) fn all_after(&self, time_ns: u64) -> bool {
@@ -80,6 +89,7 @@ fn pack(event: Event) -> u32 {
         Event::Arrival => (1, 0),
         Event::Disk { disk, slot } => (2, u32::from(disk) << 12 | u32::from(slot)),
         Event::LogTimer(wal) => (3, u32::from(wal)),
+        Event::PoolTimer(pool) => (3, POOL_TIMER | u32::from(pool)),
     };
     kind << KIND_BITS | index
 }
@@ -91,7 +101,8 @@ fn unpack(code: u32) -> Event {
         0 => Event::Client(index),
         1 => Event::Arrival,
         2 => Event::Disk { disk: (index >> 12) as u8, slot: (index & 0xFFF) as u16 },
-        _ => Event::LogTimer(index as u8),
+        _ if index & POOL_TIMER == 0 => Event::LogTimer(index as u8),
+        _ => Event::PoolTimer(index as u8),
     }
 }
 
@@ -107,6 +118,7 @@ mod tests {
             Event::Arrival,
             Event::Disk { disk: 99, slot: 1023 },
             Event::LogTimer(99),
+            Event::PoolTimer(99),
         ] {
             assert_eq!(unpack(pack(event)), event);
         }

@@ -184,6 +184,8 @@ impl<'a> Kernel<'a> {
             released: Vec::new(),
             runs: Vec::new(),
             free_runs: Vec::new(),
+            pool_timers: 0,
+            washed: Vec::new(),
             forcing_pools,
             forced: Vec::new(),
             copies_written: 0,

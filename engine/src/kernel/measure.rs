@@ -43,6 +43,9 @@ impl Kernel<'_> {
         }
         for pool in &mut self.pools {
             pool.counters.mark();
+            if let Some(background) = &mut pool.background {
+                background.counters.mark();
+            }
             if let Some(writes) = &mut pool.at_commit {
                 writes.counters.mark();
             }

@@ -4,6 +4,7 @@
 //! blocks, at the moment it began, and takes its processor time afterwards. An operation about to block first waits for its own
 //! processor time to pass, so requests reach devices in order of time.
 
+mod background;
 pub mod budget;
 pub(crate) mod calendar;
 pub(crate) mod cause;
@@ -143,6 +144,10 @@ pub(crate) struct Kernel<'a> {
     /// Frames of multi-page reads in flight.
     pub(crate) runs: Vec<Vec<u32>>,
     pub(crate) free_runs: Vec<u32>,
+    /// Timers of pools in the calendar.
+    pool_timers: usize,
+    /// Pages of the background round in progress.
+    washed: Vec<SpacePage>,
     /// Pools that write changed pages at commit, and the pages of a commit in progress.
     forcing_pools: Vec<u16>,
     forced: Vec<SpacePage>,
@@ -196,6 +201,7 @@ impl Kernel<'_> {
     fn run(&mut self, options: &Options, control: &Control, memory: &Memory) -> Result<(), StopCause> {
         let loaded_bytes = self.growing_bytes();
         self.start();
+        self.start_background();
         while self.completed < self.program.total && !self.trace.is_reached() {
             if self.events >= self.next_check {
                 control.check()?;
@@ -221,6 +227,7 @@ impl Kernel<'_> {
                     let action = self.wals[usize::from(wal)].timer_due();
                     self.apply_log_action(usize::from(wal), action);
                 }
+                Event::PoolTimer(pool) => self.pool_timer(usize::from(pool)),
             }
             while let Some(client) = self.ready.pop_front() {
                 if self.trace.is_reached() {

@@ -68,7 +68,7 @@ impl Kernel<'_> {
             .iter()
             .map(|heap| u64::from(heap.pages()) * u64::from(heap.page_size_bytes))
             .chain(self.trees.iter().map(|tree| tree.pages() * u64::from(tree.page_size_bytes)))
-            .chain(self.lsms.iter().map(|lsm| lsm.lsm.sst_bytes()))
+            .chain(self.lsms.iter().map(|lsm| lsm.lsm.sst_bytes() + lsm.lsm.blob_sizes().1))
             .sum();
         let row_bytes: u64 =
             self.tables.iter().map(|table| self.rows(table) * u64::from(table.record_bytes)).sum();
@@ -181,6 +181,9 @@ impl Kernel<'_> {
         for pool in &self.pools {
             let result = &mut results[pool.block];
             result.counters = pool.counters.to_map();
+            if let Some(background) = &pool.background {
+                result.counters.extend(background.counters.to_map());
+            }
             if let Some(writes) = &pool.at_commit {
                 result.counters.extend(writes.counters.to_map());
             }

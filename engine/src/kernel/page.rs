@@ -5,9 +5,10 @@ use serde_json::json;
 use super::cause::{DEVICE_QUEUE, DEVICE_READ, DEVICE_WRITE, FRAME_WAIT, PAGE_IN_FLIGHT, WRITE_BACK};
 use super::step::{Flow, Step};
 use super::{Kernel, Source};
+use crate::blocks::buffer::at_commit::SpacePage;
 use crate::blocks::buffer::{HITS, Lookup, MISSES, NEW_PAGES};
 use crate::blocks::disk::{IoKind, Purpose, Request};
-use crate::blocks::wal::Action;
+use crate::blocks::wal::{Action, BYTES_APPENDED};
 
 /// Logs lie on devices in spaces of their own, above those of pages.
 const LOG_SPACES: u16 = 60_000;
@@ -89,7 +90,7 @@ impl Kernel<'_> {
         match taken {
             (frame, Some(evicted)) => {
                 self.push(client, Step::Load { pool, frame, space, page });
-                self.submit_write_back(client, pool, evicted);
+                self.write_back(client, pool, evicted);
             }
             (frame, None) => {
                 let purpose = Purpose::Load { client, pool, frame };
@@ -109,6 +110,9 @@ impl Kernel<'_> {
         write: bool,
     ) -> Option<(u32, Option<(u16, u32)>)> {
         let taken = self.pools[usize::from(pool)].take(space, page, write)?;
+        if self.pools[usize::from(pool)].wants_cleaning() {
+            self.clean_pool(usize::from(pool));
+        }
         let Some((old_space, old_page, dirty)) = taken.evicted else {
             return Some((taken.frame, None));
         };
@@ -159,8 +163,19 @@ impl Kernel<'_> {
             self.cpu_ns += self.costs.page_visit_ns;
             return Flow::Next;
         };
-        self.submit_write_back(client, pool, evicted);
+        self.write_back(client, pool, evicted);
         Flow::Wait
+    }
+
+    /// Writes an evicted page, once the log has reached its last change. The client waits for both.
+    pub(super) fn write_back(&mut self, client: u32, pool: u16, (space, page): SpacePage) {
+        self.clients[client as usize].waiting_since_ns = self.now_ns;
+        let Some(log) = self.lagging_log(usize::from(pool)) else {
+            return self.submit_write_back(client, pool, (space, page));
+        };
+        self.push(client, Step::WriteBack { pool, space, page });
+        let action = self.wals[log].force(Some(client));
+        self.apply_log_action(log, action);
     }
 
     /// Every frame is pinned: the client tries `retry` again when one is not.
@@ -180,7 +195,7 @@ impl Kernel<'_> {
         Flow::Next
     }
 
-    fn wake_frame_waiter(&mut self, pool: usize) {
+    pub(super) fn wake_frame_waiter(&mut self, pool: usize) {
         if let Some(client) = self.pools[pool].release_frame_waiter() {
             let waited_ns = self.now_ns - self.clients[client as usize].waiting_since_ns;
             self.charge(client, self.causes.pool(pool, FRAME_WAIT), waited_ns);
@@ -232,6 +247,12 @@ impl Kernel<'_> {
 
     /// Does what a log asked for, and sets its timer when it needs one.
     pub(crate) fn apply_log_action(&mut self, wal: usize, action: Action) {
+        let appended = self.wals[wal].counters.total(BYTES_APPENDED);
+        for (pool, place) in &self.wals[wal].pools {
+            if let Some(logs) = &mut self.pools[usize::from(*pool)].page_logs {
+                logs.appended(*place, appended);
+            }
+        }
         if let Action::Flush { position, blocks, bytes } = action {
             let request = Request {
                 kind: IoKind::LogWrite,
@@ -296,8 +317,9 @@ impl Kernel<'_> {
                 self.ready.push_back(client);
             }
             Purpose::Force { client, pool } => self.forced_request_done(client, pool),
+            Purpose::Background { pool, leaves } => self.written_in_background(usize::from(pool), leaves),
             Purpose::Flush { wal } => self.log_flushed(usize::from(wal), &request),
-            Purpose::Lsm { lsm, flush } => self.lsm_chunk_done(usize::from(lsm), flush),
+            Purpose::Lsm { lsm, job } => self.lsm_chunk_done(usize::from(lsm), usize::from(job)),
         }
     }
 

@@ -13,6 +13,8 @@ pub(crate) enum Step {
     Page { space: u16, page: u32, write: bool },
     /// The page a frame was taken for can be read: the evicted one has been written.
     Load { pool: u16, frame: u32, space: u16, page: u32 },
+    /// An evicted page can be written, if the log it waited for was the last that it needs.
+    WriteBack { pool: u16, space: u16, page: u32 },
     /// After a wait for a frame: passes the turn on if the frame was not needed.
     FrameCheck { pool: u16 },
     /// A page that did not exist before: nothing to read.
@@ -77,6 +79,10 @@ impl Kernel<'_> {
             Step::Walk { tree, level, write } => self.walk(client, tree, level, write),
             Step::Page { space, page, write } => self.page(client, space, page, write),
             Step::Load { pool, frame, space, page } => self.load_page(client, pool, frame, space, page),
+            Step::WriteBack { pool, space, page } => {
+                self.write_back(client, pool, (space, page));
+                Flow::Wait
+            }
             Step::FrameCheck { pool } => self.frame_check(pool),
             Step::NewPage { space, page } => self.new_page(client, space, page),
             Step::DirectWrite { space, page } => self.direct_write(client, space, page),

@@ -6,6 +6,7 @@ use super::{Source, Space, Storage};
 use crate::SimulateError;
 use crate::blocks::bits::Bits;
 use crate::blocks::buffer::Pool;
+use crate::blocks::buffer::page_logs::PageLogs;
 use crate::blocks::column_index::ColumnIndex;
 use crate::blocks::copy_on_write::CopyOnWrite;
 use crate::blocks::disk::Disk;
@@ -118,13 +119,13 @@ impl<'a> World<'a> {
             match spec {
                 Spec::BufferPool(pool) => {
                     self.numbers.0[block] = Some(self.pools.len() as u16);
-                    memory.charge(Pool::memory_for(pool.capacity_pages, pool.policy, self.clients))?;
+                    memory.charge(Pool::memory_for(pool, self.clients))?;
                     let disk = self.numbers.of(pool.device);
                     let stream =
                         Stream::new(self.seed, &format!("evictions of {}", self.plan.blocks[block].id));
                     let built =
                         Pool::new(block, disk, pool.capacity_pages, pool.policy, self.clients, stream);
-                    self.pools.push(built.with_commit_writes(pool.at_commit));
+                    self.pools.push(built.with_background(pool).with_commit_writes(pool.at_commit));
                 }
                 Spec::Wal(wal) => {
                     self.numbers.0[block] = Some(self.wals.len() as u16);
@@ -176,9 +177,17 @@ impl<'a> World<'a> {
                         PageFormat::Lmdb => {
                             TreeShape::lmdb(tree.page_size_bytes, table.key_bytes, ROW_PLACE_BYTES)
                         }
-                        PageFormat::Postgres | PageFormat::InnoDb => TreeShape::postgres_index(
+                        PageFormat::Postgres => TreeShape::postgres_index(
                             tree.page_size_bytes,
                             table.key_bytes,
+                            tree.fill_factor,
+                            tree.rightmost_split,
+                            tree.merge_threshold,
+                        ),
+                        PageFormat::InnoDb => TreeShape::innodb_secondary(
+                            tree.page_size_bytes,
+                            table.key_bytes,
+                            tree.primary_key_bytes.unwrap_or(table.key_bytes),
                             tree.fill_factor,
                             tree.rightmost_split,
                             tree.merge_threshold,
@@ -275,14 +284,14 @@ impl<'a> World<'a> {
         let first_space = self.spaces.len() as u16;
         for level in 0..MAX_LEVELS {
             let pages = if level < tree.height() { tree.allocated(level) } else { 0 };
-            self.add_space(block, spec.pages, spec.page_size_bytes, pages, memory)?;
+            self.add_space(block, (spec.pages, spec.log), spec.page_size_bytes, pages, memory)?;
         }
         self.numbers.0[block] = Some(self.trees.len() as u16);
         let wal = spec.log.map(|log| self.numbers.of(log));
         let mut tree = TreeBlock::new(block, tree, first_space, wal, spec.page_size_bytes);
         if pages_per_row > 0 {
             tree.overflow = Some(Overflow { space: self.spaces.len() as u16, pages_per_row });
-            self.add_space(block, spec.pages, spec.page_size_bytes, 0, memory)?;
+            self.add_space(block, (spec.pages, spec.log), spec.page_size_bytes, 0, memory)?;
         }
         if spec.copy_on_write {
             tree.copy_on_write = Some(CopyOnWrite::new(spec.page_size_bytes, tree.pages()));
@@ -305,7 +314,7 @@ impl<'a> World<'a> {
             return Ok(*space);
         }
         let space = self.spaces.len() as u16;
-        self.add_space(block, spec.pages, spec.page_size_bytes, 1, memory)?;
+        self.add_space(block, (spec.pages, spec.log), spec.page_size_bytes, 1, memory)?;
         self.header_spaces.push((spec.pages, space));
         Ok(space)
     }
@@ -403,7 +412,7 @@ impl<'a> World<'a> {
         let in_bits = Lsm::memory_for(keys.universe());
         memory.charge(lsm.memory_bytes().saturating_sub(in_bits))?;
         let space = self.spaces.len() as u16;
-        self.add_space(block, spec.pages, spec.page_size_bytes, 0, memory)?;
+        self.add_space(block, (spec.pages, None), spec.page_size_bytes, 0, memory)?;
         self.numbers.0[block] = Some(self.lsms.len() as u16);
         let wal = spec.log.map(|log| self.numbers.of(log));
         self.lsms.push(LsmBlock::new(block, lsm, space, wal, spec.clone()));
@@ -439,16 +448,17 @@ impl<'a> World<'a> {
         if spec.deleted_fraction > 0.0 {
             heap.delete_loaded(self.deleted(spec, table));
         }
-        self.add_space(block, spec.pages, spec.page_size_bytes, heap.pages(), memory)?;
+        self.add_space(block, (spec.pages, spec.log), spec.page_size_bytes, heap.pages(), memory)?;
         self.numbers.0[block] = Some(self.heaps.len() as u16);
         self.heaps.push(heap);
         Ok(())
     }
 
+    /// `log`: where changes of the pages are written to before the pages are.
     fn add_space(
         &mut self,
         block: BlockIndex,
-        pages_from: BlockIndex,
+        (pages_from, log): (BlockIndex, Option<BlockIndex>),
         page_bytes: u32,
         pages: u32,
         memory: &mut Memory,
@@ -463,6 +473,17 @@ impl<'a> World<'a> {
         if let Source::Pool(pool) = source {
             memory.charge(u64::from(pages) * 4)?;
             self.pools[usize::from(pool)].reserve(space, pages);
+            if let Some(log) = log {
+                let log = self.numbers.of(log);
+                if self.pools[usize::from(pool)].page_logs.is_none() {
+                    memory.charge(PageLogs::memory_for(self.pools[usize::from(pool)].capacity()))?;
+                }
+                let place = self.pools[usize::from(pool)].add_log(space, log);
+                let pools = &mut self.wals[usize::from(log)].pools;
+                if !pools.contains(&(pool, place)) {
+                    pools.push((pool, place));
+                }
+            }
         }
         Ok(())
     }

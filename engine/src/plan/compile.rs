@@ -5,14 +5,17 @@ use serde_json::Value;
 
 use super::route::{self, table_of};
 use super::{
-    AtCommit, BlockIndex, BloomKind, ColumnSpec, CommitMode, CompactionKind, CpuSpec, DiskSpec, HeapSpec,
-    LsmBuild, LsmSpec, PageFormat, Plan, PlanBlock, PolicyKind, PoolSpec, Processor, RecordFormat, Spec,
-    TreeSpec, WalSpec,
+    AtCommit, BlockIndex, BloomKind, CheckpointSpec, ColumnSpec, CommitMode, CompactionKind, CpuSpec,
+    DiskSpec, HeapSpec, LsmBuild, LsmSpec, PageFormat, Plan, PlanBlock, PolicyKind, PoolSpec, Processor,
+    RecordFormat, Spec, TreeSpec, WalSpec, WriterSpec,
 };
 use crate::design::catalog::{self, BlockType, ParameterDefault, Persona};
 use crate::design::{Block, Canvas, Code, Diagnostic};
 use crate::units::{ms_to_ns, us_to_ns};
 use crate::workload::InsertOrder;
+
+/// A background writer that comes more often would only cost time to simulate.
+const SHORTEST_DELAY_NS: u64 = 1_000_000;
 
 /// Compiles a canvas whose blocks, parameters and ports have been checked.
 pub(crate) fn compile(canvas: &Canvas, found: &mut Vec<Diagnostic>) -> Option<Plan> {
@@ -33,7 +36,9 @@ pub(crate) fn compile(canvas: &Canvas, found: &mut Vec<Diagnostic>) -> Option<Pl
     mark_reachable(canvas, &mut blocks);
     check_tables(&blocks, found);
     check_searched_indexes(&blocks, found);
+    check_versioned_indexes(&blocks, found);
     check_page_sizes(&blocks, found);
+    check_pools(&blocks, found);
     check_copy_on_write(&blocks, found);
 
     let client_out = blocks.iter().find_map(|block| match &block.spec {
@@ -101,6 +106,9 @@ impl Reader<'_> {
             "buffer-pool" => Spec::BufferPool(PoolSpec {
                 capacity_pages: self.integer("capacity_pages")?,
                 policy: self.policy()?,
+                free_pages_target: self.integer("free_pages_target")?,
+                writer: self.background_writer()?,
+                checkpoint: self.checkpoint()?,
                 at_commit: self.at_commit()?,
                 device: self.target("device")?,
             }),
@@ -136,6 +144,7 @@ impl Reader<'_> {
                 "lmdb" => PageFormat::Lmdb,
                 _ => PageFormat::Postgres,
             },
+            primary_key_bytes: self.integer("primary_key_bytes"),
             copy_on_write: self.boolean("copy_on_write")?,
             without_rowid: self.boolean("without_rowid").unwrap_or(false),
             fill_factor: self.number("fill_factor")?,
@@ -161,30 +170,42 @@ impl Reader<'_> {
     }
 
     fn lsm(&self) -> Option<LsmSpec> {
-        let trigger = self.integer("level0_trigger_files")?;
-        // One more file than the trigger always gives a compaction something to do, so writers cannot wait for ever.
-        let slowdown = self.integer("slowdown_files")?.max(trigger);
+        let size_ratio = self.number("size_ratio")?;
         let compaction = match self.text("compaction")?.as_str() {
             "universal" => CompactionKind::Universal,
+            "lazy-leveled" => CompactionKind::LazyLeveled,
             "leveldb" => CompactionKind::LevelDb,
             _ => CompactionKind::Leveled,
         };
+        let trigger = match compaction {
+            // A tier is merged when it is complete.
+            CompactionKind::LazyLeveled => libm::ceil(size_ratio) as u32,
+            _ => self.integer("level0_trigger_files")?,
+        };
+        // One more file than the trigger always gives a compaction something to do, so writers cannot wait for ever.
+        let slowdown = self.integer("slowdown_files")?.max(trigger);
+        let gib = |name: &str| Some(self.number(name)? * f64::from(1 << 30));
         Some(LsmSpec {
             // Empty until `inherit_tables` has seen the whole plan.
             table: self.text("table").unwrap_or_default(),
             page_size_bytes: self.integer("page_size")?,
             compaction,
             write_buffer_bytes: u64::from(self.integer("write_buffer_bytes")?),
+            max_background_jobs: self.integer("max_background_jobs")?,
             max_memtables: self.integer("max_memtables")?,
             target_file_bytes: u64::from(self.integer("target_file_bytes")?),
             level_base_bytes: u64::from(self.integer("level_base_bytes")?),
-            size_ratio: self.number("size_ratio")?,
+            size_ratio,
             levels: self.integer("levels")?,
             dynamic_level_bytes: self.boolean("dynamic_level_bytes")?,
             level0_trigger_files: trigger,
             slowdown_files: slowdown,
             stop_files: self.integer("stop_files")?.max(slowdown).max(trigger + 1),
             delayed_write_mb_s: self.number("delayed_write_mb_s")?,
+            soft_pending_bytes: gib("soft_pending_gib")?,
+            hard_pending_bytes: gib("hard_pending_gib")?,
+            min_blob_bytes: self.integer("min_blob_bytes"),
+            blob_gc_age_cutoff: self.number("blob_gc_age_cutoff")?,
             universal_size_ratio_percent: self.integer("universal_size_ratio_percent")?,
             max_size_amplification_percent: self.integer("max_size_amplification_percent")?,
             bloom: match self.text("bloom")?.as_str() {
@@ -202,6 +223,28 @@ impl Reader<'_> {
             pages: self.target("pages")?,
             log: self.target("log"),
         })
+    }
+
+    /// The outer absence is an unreadable parameter, the inner one no background writer.
+    fn background_writer(&self) -> Option<Option<WriterSpec>> {
+        let delay_ns = ms_to_ns(self.number("background_writer_delay_ms")?);
+        let spec = WriterSpec {
+            delay_ns: delay_ns.max(SHORTEST_DELAY_NS),
+            max_pages: self.integer("background_writer_max_pages")?,
+            multiplier: self.number("background_writer_multiplier")?,
+        };
+        Some((delay_ns > 0).then_some(spec))
+    }
+
+    fn checkpoint(&self) -> Option<Option<CheckpointSpec>> {
+        let interval_ns = ms_to_ns(self.number("checkpoint_interval_seconds")? * 1e3);
+        let log_bytes = u64::from(self.integer("checkpoint_log_bytes")?);
+        let spec = CheckpointSpec {
+            interval_ns: (interval_ns > 0).then_some(interval_ns),
+            log_bytes: (log_bytes > 0).then_some(log_bytes),
+            completion_target: self.number("checkpoint_completion_target")?,
+        };
+        Some((interval_ns > 0 || log_bytes > 0).then_some(spec))
     }
 
     fn at_commit(&self) -> Option<Option<AtCommit>> {
@@ -399,6 +442,76 @@ fn check_tables(blocks: &[PlanBlock], found: &mut Vec<Diagnostic>) {
     }
 }
 
+/// Background work looks ahead to the next victims, which not every policy can tell.
+fn check_pools(blocks: &[PlanBlock], found: &mut Vec<Diagnostic>) {
+    for (index, block) in blocks.iter().enumerate() {
+        let Spec::BufferPool(pool) = &block.spec else { continue };
+        let mut tell = |parameter: &str, message: String| {
+            let path = ["blocks", &index.to_string(), "parameters", parameter];
+            found.push(Diagnostic::error(Code::ParameterOutOfRange, &path, message).at_block(&block.id));
+        };
+        let ordered = matches!(
+            pool.policy,
+            PolicyKind::Lru
+                | PolicyKind::MidpointLru { .. }
+                | PolicyKind::Fifo
+                | PolicyKind::Clock
+                | PolicyKind::Gclock
+        );
+        for (parameter, used) in [
+            ("free_pages_target", pool.free_pages_target > 0),
+            ("background_writer_delay_ms", pool.writer.is_some()),
+        ] {
+            if used && !ordered {
+                tell(
+                    parameter,
+                    format!(
+                        "pool \"{}\" cannot tell ahead which page leaves next: \"{parameter}\" needs the policy lru, \
+                         midpoint-lru, fifo, clock or gclock",
+                        block.id
+                    ),
+                );
+            }
+        }
+        if pool.at_commit.is_some()
+            && (pool.free_pages_target > 0 || pool.writer.is_some() || pool.checkpoint.is_some())
+        {
+            tell(
+                "write_back",
+                format!(
+                    "pool \"{}\" writes changed pages at commit, so it has no cleaner, background writer or checkpoints",
+                    block.id
+                ),
+            );
+        }
+        if pool.free_pages_target >= pool.capacity_pages {
+            tell(
+                "free_pages_target",
+                format!(
+                    "pool \"{}\" has {} pages: \"free_pages_target\" must leave some of them",
+                    block.id, pool.capacity_pages
+                ),
+            );
+        }
+    }
+}
+
+/// Operations name rows by key, so only an index on the key can find them.
+fn check_searched_indexes(blocks: &[PlanBlock], found: &mut Vec<Diagnostic>) {
+    for (index, block) in blocks.iter().enumerate() {
+        let Spec::IndexScan { index: scanned, .. } = block.spec else { continue };
+        if matches!(&blocks[scanned].spec, Spec::BtreeIndex(tree) if tree.column.is_some()) {
+            let message = format!(
+                "index \"{}\" is not on the key, and operations find rows by key: scan an index on the key, and connect this one \
+                 to the client's \"out\" port so that changes keep it up to date",
+                blocks[scanned].id
+            );
+            let path = ["blocks", &index.to_string()];
+            found.push(Diagnostic::error(Code::PortMismatch, &path, message).at_block(&block.id));
+        }
+    }
+}
+
 fn check_copy_on_write(blocks: &[PlanBlock], found: &mut Vec<Diagnostic>) {
     for (index, block) in blocks.iter().enumerate() {
         let (Spec::BtreeIndex(tree) | Spec::Clustered(tree)) = &block.spec else { continue };
@@ -416,18 +529,22 @@ fn check_copy_on_write(blocks: &[PlanBlock], found: &mut Vec<Diagnostic>) {
     }
 }
 
-/// Operations name rows by key, so only an index on the key can find them.
-fn check_searched_indexes(blocks: &[PlanBlock], found: &mut Vec<Diagnostic>) {
+/// What becomes of entries of old versions is known of PostgreSQL's pages alone.
+fn check_versioned_indexes(blocks: &[PlanBlock], found: &mut Vec<Diagnostic>) {
+    let versioned = |table: &str| {
+        blocks
+            .iter()
+            .any(|block| matches!(&block.spec, Spec::Heap(heap) if heap.versions && heap.table == table))
+    };
     for (index, block) in blocks.iter().enumerate() {
-        let Spec::IndexScan { index: scanned, .. } = block.spec else { continue };
-        if matches!(&blocks[scanned].spec, Spec::BtreeIndex(tree) if tree.column.is_some()) {
+        let Spec::BtreeIndex(tree) = &block.spec else { continue };
+        if tree.page_format != PageFormat::Postgres && versioned(&tree.table) {
             let message = format!(
-                "index \"{}\" is not on the key, and operations find rows by key: scan an index on the key, and connect this one \
-                 to the client's \"out\" port so that changes keep it up to date",
-                blocks[scanned].id
+                "index \"{}\" is on a heap whose updates make new versions: it needs page_format \"postgres\"",
+                block.id
             );
-            let path = ["blocks", &index.to_string()];
-            found.push(Diagnostic::error(Code::PortMismatch, &path, message).at_block(&block.id));
+            let path = ["blocks", &index.to_string(), "parameters", "page_format"];
+            found.push(Diagnostic::error(Code::ParameterOutOfRange, &path, message).at_block(&block.id));
         }
     }
 }

@@ -4,9 +4,9 @@ use std::fmt;
 
 use super::{
     AtCommit, BlockIndex, BloomKind, CommitMode, CompactionKind, LsmBuild, PageFormat, Plan, PolicyKind,
-    Processor, RecordFormat, Route, Spec, TreeSpec,
+    PoolSpec, Processor, RecordFormat, Route, Spec, TreeSpec,
 };
-use crate::units::ns_to_ms;
+use crate::units::{ns_to_ms, ns_to_seconds};
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -123,6 +123,7 @@ impl Plan {
                         CompactionKind::Leveled if lsm.dynamic_level_bytes => "leveled (dynamic level bytes)",
                         CompactionKind::Leveled => "leveled",
                         CompactionKind::Universal => "universal",
+                        CompactionKind::LazyLeveled => "lazy-leveled",
                         CompactionKind::LevelDb => "LevelDB's",
                     },
                     match lsm.build {
@@ -184,7 +185,10 @@ impl Plan {
                     ),
                 };
                 let capacity = pool.capacity_pages;
-                vec![format!("{capacity} pages, {policy}{at_commit}, device → {}", self.id(pool.device))]
+                let mut lines =
+                    vec![format!("{capacity} pages, {policy}{at_commit}, device → {}", self.id(pool.device))];
+                lines.extend(background(pool));
+                lines
             }
             Spec::Wal(wal) => {
                 let mode = match wal.commit_mode {
@@ -217,6 +221,27 @@ impl Plan {
             Spec::Cpu(cpu) => vec![format!("processor times of {}", processor_name(cpu.processor))],
         }
     }
+}
+
+/// What a pool does beside its clients, a line each.
+fn background(pool: &PoolSpec) -> Vec<String> {
+    let cleaner =
+        (pool.free_pages_target > 0).then(|| format!("cleaner keeps {} pages free", pool.free_pages_target));
+    let writer = pool.writer.as_ref().map(|writer| {
+        format!(
+            "background writer every {} ms, at most {} pages, {} times the need",
+            ns_to_ms(writer.delay_ns),
+            writer.max_pages,
+            writer.multiplier
+        )
+    });
+    let checkpoint = pool.checkpoint.as_ref().map(|checkpoint| {
+        let interval = checkpoint.interval_ns.map(|ns| format!("every {} s", ns_to_seconds(ns)));
+        let volume = checkpoint.log_bytes.map(|bytes| format!("every {bytes} bytes of log"));
+        let when: Vec<String> = interval.into_iter().chain(volume).collect();
+        format!("checkpoint {}, spread over {} of it", when.join(" or "), checkpoint.completion_target)
+    });
+    [cleaner, writer, checkpoint].into_iter().flatten().collect()
 }
 
 fn processor_name(processor: Processor) -> &'static str {

@@ -61,6 +61,8 @@ pub(crate) struct TreeSpec {
     pub(crate) table: String,
     pub(crate) page_size_bytes: u32,
     pub(crate) page_format: PageFormat,
+    /// InnoDB's secondary indexes: what an entry holds beside its key; absent: as many bytes as the key.
+    pub(crate) primary_key_bytes: Option<u32>,
     pub(crate) without_rowid: bool,
     pub(crate) copy_on_write: bool,
     pub(crate) fill_factor: f64,
@@ -83,6 +85,7 @@ pub(crate) struct ColumnSpec {
 pub(crate) enum CompactionKind {
     Leveled,
     Universal,
+    LazyLeveled,
     LevelDb,
 }
 
@@ -114,6 +117,7 @@ pub(crate) struct LsmSpec {
     pub(crate) compaction: CompactionKind,
     pub(crate) write_buffer_bytes: u64,
     pub(crate) max_memtables: u32,
+    pub(crate) max_background_jobs: u32,
     pub(crate) target_file_bytes: u64,
     pub(crate) level_base_bytes: u64,
     pub(crate) size_ratio: f64,
@@ -124,6 +128,11 @@ pub(crate) struct LsmSpec {
     pub(crate) slowdown_files: u32,
     pub(crate) stop_files: u32,
     pub(crate) delayed_write_mb_s: f64,
+    pub(crate) soft_pending_bytes: f64,
+    pub(crate) hard_pending_bytes: f64,
+    /// Values of at least this size are kept apart from their keys; absent: none is.
+    pub(crate) min_blob_bytes: Option<u32>,
+    pub(crate) blob_gc_age_cutoff: f64,
     pub(crate) universal_size_ratio_percent: u32,
     pub(crate) max_size_amplification_percent: u32,
     pub(crate) bloom: BloomKind,
@@ -135,6 +144,18 @@ pub(crate) struct LsmSpec {
     pub(crate) load_puts: Option<u32>,
     pub(crate) pages: BlockIndex,
     pub(crate) log: Option<BlockIndex>,
+}
+
+impl LsmSpec {
+    /// Compactions at once. A quarter of the jobs, and at least one, are for flushes (RocksDB's `GetBGJobLimits`).
+    pub(crate) fn max_compactions(&self) -> usize {
+        (self.max_background_jobs - (self.max_background_jobs / 4).max(1)).max(1) as usize
+    }
+
+    /// Lazy leveling: runs of a tier that become one.
+    pub(crate) fn runs_per_tier(&self) -> usize {
+        libm::round(self.size_ratio).max(2.0) as usize
+    }
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -183,9 +204,31 @@ pub(crate) enum PolicyKind {
 pub(crate) struct PoolSpec {
     pub(crate) capacity_pages: u32,
     pub(crate) policy: PolicyKind,
+    /// Frames that a cleaner keeps free; 0: no cleaner.
+    pub(crate) free_pages_target: u32,
+    pub(crate) writer: Option<WriterSpec>,
+    pub(crate) checkpoint: Option<CheckpointSpec>,
     /// Absent: a changed page is written when it is evicted.
     pub(crate) at_commit: Option<AtCommit>,
     pub(crate) device: BlockIndex,
+}
+
+/// A background writer.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct WriterSpec {
+    pub(crate) delay_ns: u64,
+    /// Pages a round at most.
+    pub(crate) max_pages: u32,
+    /// Pages kept clean over those lately needed in a round.
+    pub(crate) multiplier: f64,
+}
+
+/// When checkpoints begin, by time or by volume of the log, and the part of either over which they spread.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct CheckpointSpec {
+    pub(crate) interval_ns: Option<u64>,
+    pub(crate) log_bytes: Option<u64>,
+    pub(crate) completion_target: f64,
 }
 
 /// How a pool writes changed pages when a transaction commits.

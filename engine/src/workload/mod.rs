@@ -5,11 +5,11 @@ pub(crate) mod check;
 pub(crate) mod distribution;
 pub(crate) mod key;
 pub(crate) mod keyspace;
-mod permutation;
+pub(crate) mod permutation;
 pub(crate) mod presets;
 mod read;
 mod sql;
-mod zipf;
+pub(crate) mod zipf;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

@@ -47,6 +47,15 @@ impl Clock {
         }
     }
 
+    /// The unused frames in front of the hand.
+    pub(super) fn upcoming(&self, wanted: u32, looked_at: u32, frames: &mut Vec<u32>) {
+        let (before, behind) = self.usage.split_at(self.hand as usize);
+        let numbers = (self.hand..self.usage.len() as u32).chain(0..self.hand);
+        let usages = behind.iter().chain(before);
+        let unused = numbers.zip(usages).take(looked_at as usize).filter(|(_, usage)| **usage == 0);
+        frames.extend(unused.map(|(frame, _)| frame).take(wanted as usize));
+    }
+
     pub(super) fn evicted(&mut self, frame: u32) {
         self.usage[frame as usize] = PINNED;
         if frame == self.hand {

@@ -23,6 +23,10 @@ impl Fifo {
         self.order.oldest()
     }
 
+    pub(super) fn upcoming(&self, wanted: u32, frames: &mut Vec<u32>) {
+        self.order.upcoming(&self.links, wanted, frames);
+    }
+
     pub(super) fn evicted(&mut self, frame: u32) {
         self.order.remove(&mut self.links, frame);
     }

@@ -68,6 +68,15 @@ impl Queue {
         self.newest
     }
 
+    /// Its oldest items, `wanted` at most, oldest first.
+    pub(super) fn upcoming(&self, links: &Links, wanted: u32, items: &mut Vec<u32>) {
+        let mut item = self.oldest;
+        for _ in 0..wanted.min(self.len) {
+            items.push(item);
+            item = links.newer(item);
+        }
+    }
+
     #[inline]
     pub(super) fn push(&mut self, links: &mut Links, item: u32) {
         links.0[item as usize] = Link { newer: NONE, older: self.newest };

@@ -28,6 +28,10 @@ impl Lru {
         self.order.oldest()
     }
 
+    pub(super) fn upcoming(&self, wanted: u32, frames: &mut Vec<u32>) {
+        self.order.upcoming(&self.links, wanted, frames);
+    }
+
     pub(super) fn evicted(&mut self, frame: u32) {
         self.order.remove(&mut self.links, frame);
     }

@@ -5,6 +5,7 @@
 
 mod arc;
 pub(crate) mod at_commit;
+mod background;
 mod clean_first;
 mod clock;
 mod fifo;
@@ -14,6 +15,7 @@ mod list;
 mod lru;
 mod lru_k;
 mod midpoint_lru;
+pub(crate) mod page_logs;
 mod policy;
 mod random;
 mod ranking;
@@ -32,9 +34,11 @@ use serde_json::{Value, json};
 
 use super::counters::Counters;
 use crate::kernel::snapshot::{ITEMS, listed};
-use crate::plan::{AtCommit, BlockIndex, PolicyKind};
+use crate::plan::{AtCommit, BlockIndex, PolicyKind, PoolSpec};
 use crate::prng::Stream;
 use at_commit::{CommitWrites, SPILLS, SpacePage};
+use background::Background;
+use page_logs::PageLogs;
 use policy::Policy;
 
 pub(crate) const HITS: usize = 0;
@@ -52,6 +56,9 @@ struct PageId {
     space: u16,
     page: u32,
 }
+
+/// Where no page comes in for the one that leaves.
+const NO_PAGE: PageId = PageId { space: u16::MAX, page: u32::MAX };
 
 #[derive(Debug, Clone, Copy)]
 struct Frame {
@@ -99,13 +106,19 @@ pub(crate) struct Pool {
     dirty_pages: u64,
     /// Frames in flight.
     pinned: u32,
+    /// What it does beside its clients, where it does anything.
+    pub(crate) background: Option<Box<Background>>,
+    /// Present when changes of some of its pages are logged.
+    pub(crate) page_logs: Option<Box<PageLogs>>,
     /// Present when changed pages are written at commit.
     pub(crate) at_commit: Option<CommitWrites>,
 }
 
 impl Pool {
-    pub(crate) fn memory_for(capacity: u32, policy: PolicyKind, clients: u32) -> u64 {
-        u64::from(capacity) * (8 + 4 + Policy::bytes_per_frame(policy)) + u64::from(clients) * 4
+    pub(crate) fn memory_for(spec: &PoolSpec, clients: u32) -> u64 {
+        u64::from(spec.capacity_pages) * (8 + 4 + Policy::bytes_per_frame(spec.policy))
+            + u64::from(clients) * 4
+            + Background::memory_for(spec)
     }
 
     /// `stream`: what a policy that draws draws from.
@@ -137,13 +150,38 @@ impl Pool {
             frame_waiters: VecDeque::new(),
             dirty_pages: 0,
             pinned: 0,
+            background: None,
+            page_logs: None,
             at_commit: None,
         }
+    }
+
+    /// Adds what the pool does beside its clients.
+    pub(crate) fn with_background(mut self, spec: &PoolSpec) -> Self {
+        self.background = Background::new(spec);
+        self
+    }
+
+    /// Changes of a space's pages are written to this log. Its place among the pool's logs.
+    pub(crate) fn add_log(&mut self, space: u16, log: u16) -> u8 {
+        self.page_logs.get_or_insert_with(|| Box::new(PageLogs::new(self.capacity))).add(space, log)
     }
 
     /// The same pool, which writes changed pages when a transaction commits.
     pub(crate) fn with_commit_writes(self, spec: Option<AtCommit>) -> Self {
         Self { at_commit: spec.map(CommitWrites::new), ..self }
+    }
+
+    /// The page in a frame is changed.
+    #[inline]
+    fn change_frame(&mut self, frame: u32) {
+        let Frame { space, dirty, .. } = self.frames[frame as usize];
+        if !dirty {
+            self.make_dirty(frame);
+        }
+        if let Some(logs) = &mut self.page_logs {
+            logs.changed(frame, space);
+        }
     }
 
     /// A page in a clean frame is changed.
@@ -197,8 +235,8 @@ impl Pool {
         if frame.in_flight {
             return false;
         }
-        if write && !frame.dirty {
-            self.make_dirty(entry);
+        if write {
+            self.change_frame(entry);
         }
         self.policy.used(entry, now_ns);
         self.counters.add(HITS, 1);
@@ -232,6 +270,9 @@ impl Pool {
         let taken = if (self.frames.len() as u32) < self.capacity {
             self.frames.push(new);
             Taken { frame: self.frames.len() as u32 - 1, evicted: None, write_back: None }
+        } else if let Some(frame) = self.background.as_mut().and_then(|background| background.free.pop()) {
+            self.frames[frame as usize] = new;
+            Taken { frame, evicted: None, write_back: None }
         } else {
             if !self.has_victim() {
                 return None;
@@ -242,6 +283,9 @@ impl Pool {
             self.tables[usize::from(old.space)][old.page as usize] = 0;
             self.counters.add(EVICTIONS, 1);
             if old.dirty {
+                if let Some(logs) = &mut self.page_logs {
+                    logs.leaves(frame, old.space);
+                }
                 self.counters.add(DIRTY_EVICTIONS, 1);
                 self.dirty_pages -= 1;
             }
@@ -255,7 +299,7 @@ impl Pool {
         self.policy.assign(taken.frame, old, PageId { space, page });
         self.pinned += 1;
         if write {
-            self.make_dirty(taken.frame);
+            self.change_frame(taken.frame);
         }
         self.reserve(space, page + 1);
         self.tables[usize::from(space)][page as usize] = taken.frame + 1;
@@ -275,6 +319,7 @@ impl Pool {
     /// Whether taking a frame for this page now would wait, for a write-back or for a frame that is not pinned.
     pub(crate) fn next_take_waits(&mut self, space: u16, page: u32) -> bool {
         self.frames.len() as u32 == self.capacity
+            && self.background.as_ref().is_none_or(|background| background.free.is_empty())
             && (!self.has_victim() || self.policy.spill().is_some() || {
                 let victim = self.policy.victim(PageId { space, page });
                 self.frames[victim as usize].dirty
@@ -283,7 +328,7 @@ impl Pool {
 
     /// Whether some frame could be taken.
     pub(crate) fn has_victim(&self) -> bool {
-        self.pinned < self.capacity
+        self.pinned + self.background.as_ref().map_or(0, |background| background.leaving) < self.capacity
     }
 
     /// A frame's page has been read (or is new and needs no read): it is unpinned.
@@ -297,8 +342,8 @@ impl Pool {
     pub(crate) fn wait_for_page(&mut self, frame: u32, client: u32, write: bool) {
         self.counters.add(HITS, 1);
         self.counters.add(SHARED_READS, 1);
-        if write && !self.frames[frame as usize].dirty {
-            self.make_dirty(frame);
+        if write {
+            self.change_frame(frame);
         }
         self.next_waiter[client as usize] = self.first_waiter[frame as usize];
         self.first_waiter[frame as usize] = client;
@@ -337,7 +382,7 @@ impl Pool {
         let mut policy = self.policy.clone();
         let in_flight =
             (0u32..).zip(&self.frames).filter(|(_, frame)| frame.in_flight).map(|(number, _)| number);
-        let evictable = self.frames.iter().filter(|frame| !frame.in_flight).count();
+        let evictable = (self.capacity - self.free_frames() - self.pinned) as usize;
         let order = (0..evictable.min(ITEMS)).map(|_| {
             let number = policy.victim(stranger);
             let frame = self.frames[number as usize];
@@ -358,7 +403,7 @@ impl Pool {
     }
 
     pub(crate) fn resident_pages(&self) -> u64 {
-        self.frames.len() as u64
+        u64::from(self.capacity - self.free_frames())
     }
 
     pub(crate) fn dirty_pages(&self) -> u64 {

@@ -174,7 +174,14 @@ impl Policy {
             Policy::LruK(policy) => policy.assign(frame, old, new),
             Policy::S3Fifo(policy) => policy.assign(frame, old, new),
             Policy::WTinyLfu(policy) => policy.assign(frame, old, new),
-            _ if old.is_none() => {}
+            _ if old.is_some() => self.evicted(frame),
+            _ => {}
+        }
+    }
+
+    /// A frame's page leaves. Policies that decide by the page that comes in are told by `assign` instead.
+    pub(super) fn evicted(&mut self, frame: u32) {
+        match self {
             Policy::Lru(policy) => policy.evicted(frame),
             Policy::MidpointLru(policy) => policy.evicted(frame),
             Policy::Fifo(policy) => policy.evicted(frame),
@@ -184,6 +191,19 @@ impl Policy {
             Policy::Slru(policy) => policy.evicted(frame),
             Policy::Sieve(policy) => policy.evicted(frame),
             Policy::CleanFirst(policy) => policy.evicted(frame),
+            Policy::TwoQ(_) | Policy::Arc(_) | Policy::LruK(_) | Policy::S3Fifo(_) | Policy::WTinyLfu(_) => {}
+        }
+    }
+
+    /// The frames that would be evicted next if no page were used again: at most `wanted`, among the next `looked_at`. Only
+    /// policies that keep an order know.
+    pub(super) fn upcoming(&self, wanted: u32, looked_at: u32, frames: &mut Vec<u32>) {
+        match self {
+            Policy::Lru(policy) => policy.upcoming(wanted, frames),
+            Policy::MidpointLru(policy) => policy.upcoming(wanted, frames),
+            Policy::Fifo(policy) => policy.upcoming(wanted, frames),
+            Policy::Clock(policy) => policy.upcoming(wanted, looked_at, frames),
+            _ => {}
         }
     }
 

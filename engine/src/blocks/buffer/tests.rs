@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::plan::{CheckpointSpec, WriterSpec};
 use proptest::prelude::*;
 
 fn pool(capacity: u32, policy: PolicyKind, clients: u32) -> Pool {
@@ -129,11 +130,7 @@ struct Midpoint {
 
 impl Midpoint {
     fn balance(&mut self) {
-        let old = (self.list.len() * 3).div_ceil(8);
-        for page in &self.list[old.min(self.old)..self.old] {
-            self.moved.insert(*page, self.evictions);
-        }
-        self.old = old;
+        self.old = (self.list.len() * 3).div_ceil(8);
     }
 }
 
@@ -141,14 +138,15 @@ impl Model for Midpoint {
     fn used(&mut self, page: u32, now: u64) {
         let place = self.list.iter().position(|other| *other == page).unwrap();
         let young = self.list.len() - self.old;
-        if place < self.old {
-            if now - self.loaded[&page] < self.time {
-                return;
-            }
-            self.old -= 1;
-        } else if self.evictions - self.moved[&page] < (young / 4) as u64 {
+        let old = place < self.old;
+        let rests = match old && self.time > 0 {
+            true => now - self.loaded[&page] < self.time,
+            false => self.evictions - self.moved[&page] < (young / 4) as u64,
+        };
+        if rests || self.evictions == 0 {
             return;
         }
+        self.old -= usize::from(old);
         take_out(&mut self.list, page);
         self.list.push(page);
         self.balance();
@@ -166,6 +164,8 @@ impl Model for Midpoint {
         self.old += 1;
         self.balance();
         self.loaded.insert(page, now);
+        self.moved.insert(page, 0);
+        self.used(page, now);
         victim
     }
 }
@@ -666,4 +666,143 @@ fn pinned_frames_are_not_evicted() {
     assert_eq!(pool.take(0, 3, false).unwrap().evicted, Some((0, 1, true)));
     pool.arrived(second.frame, 0);
     assert!(pool.hit(0, 2, false, 0));
+}
+
+/// A pool with a cleaner, a background writer and checkpoints, none of which anyone has to wait for.
+fn pool_with(policy: PolicyKind, capacity_pages: u32, change: impl FnOnce(&mut PoolSpec)) -> Pool {
+    let mut spec = PoolSpec {
+        capacity_pages,
+        policy,
+        free_pages_target: 0,
+        writer: None,
+        checkpoint: None,
+        at_commit: None,
+        device: 0,
+    };
+    change(&mut spec);
+    pool(capacity_pages, policy, 1).with_background(&spec)
+}
+
+fn background(pool: &Pool, counter: usize) -> u64 {
+    pool.background.as_ref().unwrap().counters.total(counter)
+}
+
+#[test]
+fn a_cleaner_keeps_between_half_and_all_of_its_target_free() {
+    for policy in [
+        PolicyKind::Lru,
+        PolicyKind::MidpointLru { old_blocks_time_ns: 0 },
+        PolicyKind::Fifo,
+        PolicyKind::Gclock,
+    ] {
+        let mut pool = pool_with(policy, 40, |spec| spec.free_pages_target = 10);
+        let mut rng = Stream::new(1, "pages").at(0);
+        let mut written = 0;
+        for now in 0..2_000 {
+            let page = rng.below(200) as u32;
+            let write = rng.below(3) == 0;
+            if pool.hit(0, page, write, now) {
+                continue;
+            }
+            assert!(!pool.next_take_waits(0, page), "a free frame needs no eviction");
+            let taken = pool.take(0, page, write).unwrap();
+            assert_eq!(taken.evicted, None);
+            if pool.wants_cleaning() {
+                while let Some(evicted) = pool.evict_ahead() {
+                    if let Some((frame, _, page)) = evicted {
+                        assert_eq!(pool.peek(0, page), Lookup::Absent);
+                        written += 1;
+                        pool.left(frame);
+                    }
+                }
+                assert_eq!(pool.resident_pages(), 30);
+            }
+            pool.arrived(taken.frame, now);
+            assert!(pool.resident_pages() <= 35);
+        }
+        assert!(written > 100);
+        assert_eq!(background(&pool, background::BACKGROUND_WRITES), written);
+        let dirty = pool.frames.iter().filter(|frame| frame.dirty).count() as u64;
+        assert_eq!(dirty, pool.dirty_pages());
+    }
+}
+
+/// What LRU evicts next is clean, as far as the background writer foresees the need.
+#[test]
+fn a_background_writer_cleans_what_leaves_next() {
+    let writer = WriterSpec { delay_ns: 100, max_pages: 5, multiplier: 2.0 };
+    for (policy, oldest) in [(PolicyKind::Lru, [1, 2, 3, 4]), (PolicyKind::Fifo, [0, 1, 2, 3])] {
+        let mut pool = pool_with(policy, 20, |spec| spec.writer = Some(writer.clone()));
+        (0..20).for_each(|page| {
+            access(&mut pool, page, page != 2, 0);
+        });
+        pool.counters.add(MISSES, 20);
+        // A use of page 0 makes it the last to go under LRU.
+        access(&mut pool, 0, true, 0);
+        let mut pages = Vec::new();
+        pool.writer_round(50, &mut pages);
+        assert_eq!(pages, []);
+        pool.writer_round(100, &mut pages);
+        // Twenty pages came in, so forty are expected; five are written.
+        assert_eq!(pages.len(), 5);
+        let dirty_of_oldest = oldest.into_iter().filter(|page| *page != 2).map(|page| (0, page));
+        assert!(dirty_of_oldest.clone().all(|page| pages.contains(&page)), "{policy:?} {pages:?}");
+        assert_eq!(background(&pool, background::BACKGROUND_WRITES), 5);
+        assert_eq!(pool.dirty_pages(), 14);
+        // Nothing comes in any more: the need fades, and in the end nothing is written.
+        for round in 2..400 {
+            pages.clear();
+            pool.writer_round(round * 100, &mut pages);
+            access(&mut pool, 19, true, round * 100);
+        }
+        assert_eq!(pages, []);
+    }
+}
+
+#[test]
+fn a_checkpoint_writes_what_was_dirty_when_it_began_and_spreads_it() {
+    let spec =
+        CheckpointSpec { interval_ns: Some(16_000_000), log_bytes: Some(1_000), completion_target: 0.5 };
+    let mut pool = pool_with(PolicyKind::Lru, 100, |pool| pool.checkpoint = Some(spec));
+    for page in (0..80).rev() {
+        access(&mut pool, page, page % 2 == 0, 0);
+    }
+    let mut pages = Vec::new();
+    assert_eq!(pool.checkpoint_round(15_000_000, 0, &mut pages), (false, false));
+    assert_eq!(pool.checkpoint_round(16_000_000, 0, &mut pages), (true, false));
+    assert_eq!(pages, []);
+    // Dirty later: not its business.
+    access(&mut pool, 1, true, 17_000_000);
+    // Cleaned by someone else in the meantime, or evicted: not written again.
+    pool.wash(pool.tables[0][78] - 1);
+    assert_eq!(pool.checkpoint_round(20_000_000, 0, &mut pages), (false, false));
+    assert_eq!(pages, (0..40).step_by(2).map(|page| (0, page)).collect::<Vec<_>>());
+    assert_eq!(pool.checkpoint_round(24_000_000, 0, &mut pages), (false, true));
+    assert_eq!(pages, (0..78).step_by(2).map(|page| (0, page)).collect::<Vec<_>>());
+    assert_eq!((background(&pool, background::CHECKPOINTS), pool.dirty_pages()), (1, 1));
+    assert_eq!(background(&pool, background::CHECKPOINT_WRITES), 39);
+    // The volume of the log begins the next one before its time, and ends it.
+    pages.clear();
+    assert_eq!(pool.checkpoint_round(25_000_000, 1_000, &mut pages), (true, false));
+    assert_eq!(pool.checkpoint_round(26_000_000, 1_500, &mut pages), (false, true));
+    assert_eq!(pages, [(0, 1)]);
+    // Nothing is dirty any more. Where nothing was logged either, no checkpoint is needed.
+    assert_eq!(pool.checkpoint_round(60_000_000, 1_500, &mut pages), (true, true));
+    assert_eq!(pool.checkpoint_round(90_000_000, 1_500, &mut pages), (false, false));
+}
+
+proptest! {
+    /// The stack property: what a small LRU pool holds, a larger one holds.
+    #[test]
+    fn a_larger_lru_pool_never_misses_what_a_smaller_one_hits(
+        accesses in prop::collection::vec((0u32..60, any::<bool>()), 1..600),
+        small in 1u32..40,
+        more in 1u32..40,
+    ) {
+        let mut pools = [pool(small, PolicyKind::Lru, 1), pool(small + more, PolicyKind::Lru, 1)];
+        for (now, (page, write)) in accesses.iter().enumerate() {
+            let [hit, hit_in_larger] = pools.each_mut().map(|pool| access(pool, *page, *write, now as u64).0);
+            prop_assert!(hit_in_larger || !hit);
+        }
+    }
 }

@@ -174,8 +174,9 @@ impl HeapBlock {
         })
     }
 
+    #[inline]
     pub(crate) fn contains(&self, record: u32) -> bool {
-        self.present.get(record)
+        self.row_count == u64::from(self.present.len()) || self.present.get(record)
     }
 
     #[inline]
@@ -263,11 +264,26 @@ impl HeapBlock {
     /// Pages with their rows in use.
     pub(crate) fn state(&self) -> Value {
         let mut state = self.gauges();
+        let pages = self.pages();
+        if let Some(versions) = &self.versions {
+            let versions = |page: u32| {
+                let state = versions.page(page);
+                json!({
+                    "page_id": page,
+                    "rows": state.tuples() - state.garbage(),
+                    "dead_versions": state.garbage(),
+                    "dead_line_pointers": state.dead(),
+                    "free_bytes": self.page_size_bytes - self.used_bytes(page),
+                })
+            };
+            listed(&mut state, "page", pages as usize, (0..pages).map(versions));
+            return state;
+        }
         let rows = |page: u32| {
             let holes = self.holes.iter().filter(|hole| **hole == page).count();
             json!({"page_id": page, "rows": self.rows_on(page) as usize - holes, "free_places": holes})
         };
-        listed(&mut state, "page", self.pages as usize, (0..self.pages).map(rows));
+        listed(&mut state, "page", pages as usize, (0..pages).map(rows));
         state
     }
 

@@ -19,6 +19,8 @@ pub(crate) struct Encoding {
     pub(crate) format: LsmFormat,
     pub(crate) key_bytes: u32,
     pub(crate) value_bytes: u32,
+    /// Of a value in a table file: itself, or where it lies when values are kept apart.
+    pub(crate) stored_bytes: u32,
     pub(crate) block_bytes: u32,
     /// Keys there can be: their number of digits follows.
     pub(crate) universe: u32,
@@ -71,9 +73,9 @@ impl Encoding {
         let gap = (span as f64 / entries as f64).max(1.0);
         let shared = (f64::from(self.key_bytes) - self.differing_digits(gap)).max(0.0);
         let live = 1.0 - deleted as f64 / entries as f64;
-        let value = live * f64::from(self.value_bytes);
+        let value = live * f64::from(self.stored_bytes);
         let key = f64::from(self.key_bytes + TRAILER_BYTES) - shared * (1.0 - 1.0 / RESTART_INTERVAL);
-        let lengths = f64::from(2 + varint_bytes(self.value_bytes));
+        let lengths = f64::from(2 + varint_bytes(self.stored_bytes));
         let entry_bytes = lengths + key + value + 4.0 / RESTART_INTERVAL;
         let block = f64::from(self.block_bytes);
         // A block ends once it is full; RocksDB also before an entry that would overfill one nine tenths full.
@@ -115,6 +117,7 @@ mod tests {
             format: LsmFormat::RocksDb,
             key_bytes: 16,
             value_bytes: 100,
+            stored_bytes: 100,
             block_bytes: 4096,
             universe: 500_000,
         };

@@ -2,6 +2,9 @@
 
 use super::encoding::Layout;
 
+/// First step of a search from where a key should be.
+const FIRST_STEP: usize = 32;
+
 #[derive(Debug, Clone)]
 pub(crate) struct SstFile {
     /// Rises with every file written.
@@ -12,6 +15,12 @@ pub(crate) struct SstFile {
     pub(crate) ranks: Vec<u32>,
     /// Those of them that are tombstones, ascending.
     pub(crate) deleted: Vec<u32>,
+    /// By rank the file its value lies in, `blob::NONE` for tombstones; empty where values are inline.
+    pub(crate) blobs: Vec<u32>,
+    /// An input of a compaction that is running.
+    pub(crate) busy: bool,
+    /// Written by a flush, and nothing since.
+    pub(crate) flushed: bool,
     pub(crate) bytes: u64,
     pub(crate) layout: Layout,
     /// False-positive probability of its filter; 1 without one.
@@ -31,9 +40,30 @@ impl SstFile {
         self.smallest() <= largest && smallest <= self.largest()
     }
 
-    /// Position of the first entry that is not below `rank`.
+    /// Position of the first entry that is not below `rank`: where it would be if keys were spread evenly, and from there in
+    /// steps that double, because a search that halves the whole file misses the cache at every step.
     pub(crate) fn position(&self, rank: u32) -> usize {
-        self.ranks.partition_point(|other| *other < rank)
+        let ranks = &self.ranks[..];
+        let span = u64::from(self.largest() - self.smallest()) + 1;
+        let evenly = u64::from(rank.saturating_sub(self.smallest())) * ranks.len() as u64 / span;
+        let guess = (evenly as usize).min(ranks.len());
+        let mut step = FIRST_STEP;
+        if guess < ranks.len() && ranks[guess] < rank {
+            let mut low = guess + 1;
+            while low + step < ranks.len() && ranks[low + step] < rank {
+                low += step + 1;
+                step *= 2;
+            }
+            let high = ranks.len().min(low + step);
+            return low + ranks[low..high].partition_point(|other| *other < rank);
+        }
+        let mut high = guess;
+        while high > step && ranks[high - step] >= rank {
+            high -= step;
+            step *= 2;
+        }
+        let low = high.saturating_sub(step);
+        low + ranks[low..high].partition_point(|other| *other < rank)
     }
 
     /// Page of the entry at a position; that of the last entry beyond it.

@@ -1,8 +1,9 @@
 //! RocksDB's leveled compaction: the level furthest above its target gives the file with the least overlap to the level below.
 
 use super::file::{Levels, bytes, grandparents, overlapping};
+use super::job::Claim;
 use super::merge::Cut;
-use super::policy::{Task, connected_in_level0, merge_down};
+use super::policy::{Task, connected_in_level0, is_free, merge_down};
 use crate::plan::LsmSpec;
 
 /// A compaction's inputs, and a file with its grandparents, stay below this many target files.
@@ -43,39 +44,68 @@ pub(crate) fn targets(spec: &LsmSpec, levels: &Levels) -> (usize, Vec<f64>) {
     (base_level, (0..levels.len()).map(of).collect())
 }
 
-pub(crate) fn pick(spec: &LsmSpec, levels: &Levels) -> Option<Task> {
+pub(super) fn pick(spec: &LsmSpec, levels: &Levels, claims: &[Claim]) -> Option<Task> {
     let (base_level, targets) = targets(spec, levels);
-    let level0 = &levels[0];
+    // What is on its way down counts no more.
+    let resting = |level: usize| levels[level].iter().filter(|file| !file.busy);
+    let bytes_of = |level: usize| resting(level).map(|file| file.bytes).sum::<u64>() as f64;
     let mut scores: Vec<(f64, usize)> =
-        (1..levels.len() - 1).map(|level| (bytes(&levels[level]) as f64 / targets[level], level)).collect();
-    let files = level0.len() as f64 / f64::from(spec.level0_trigger_files);
-    scores.push((files.max(bytes(level0) as f64 / spec.level_base_bytes as f64), 0));
-    scores.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-    let (score, level) = *scores.first()?;
-    if score < 1.0 || levels[level].is_empty() {
-        return None;
+        (1..levels.len() - 1).map(|level| (bytes_of(level) / targets[level], level)).collect();
+    // One compaction of level 0 at a time.
+    if levels[0].iter().all(|file| !file.busy) {
+        let files = levels[0].len() as f64 / f64::from(spec.level0_trigger_files);
+        scores.push((files.max(bytes_of(0) / spec.level_base_bytes as f64), 0));
     }
-    let limit = spec.target_file_bytes * MAX_COMPACTION_FILES;
-    let cut = |no_grandparents: bool| Cut::Grandparents {
+    scores.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+    let due = scores.into_iter().take_while(|(score, _)| *score >= 1.0).map(|(_, level)| level);
+    due.filter_map(|level| match level {
+        0 => Some(level0_task(spec, levels, base_level)).filter(|task| is_free(levels, task, claims)),
+        _ => level_task(spec, levels, level, claims),
+    })
+    .next()
+}
+
+fn limit(spec: &LsmSpec) -> u64 {
+    spec.target_file_bytes * MAX_COMPACTION_FILES
+}
+
+fn cut(spec: &LsmSpec, no_grandparents: bool) -> Cut {
+    Cut::Grandparents {
         target_bytes: spec.target_file_bytes,
         max_bytes: spec.target_file_bytes * if no_grandparents { 1 } else { 2 },
-        overlap_bytes: limit,
-    };
-    if level == 0 {
-        return Some(level0_moves(levels, base_level, cut(true)).unwrap_or_else(|| {
-            let files = connected_in_level0(levels, level0.len() - 1);
-            merge_down(levels, 0, files, base_level, limit, limit, cut)
-        }));
+        overlap_bytes: limit(spec),
     }
-    let output_level = level + 1;
+}
+
+fn level0_task(spec: &LsmSpec, levels: &Levels, base_level: usize) -> Task {
+    level0_moves(levels, base_level, cut(spec, true)).unwrap_or_else(|| {
+        let files = connected_in_level0(levels, levels[0].len() - 1);
+        let limit = limit(spec);
+        merge_down(levels, 0, files, base_level, limit, limit, |none| cut(spec, none))
+    })
+}
+
+/// The file with the least overlap for its size, among those that may go.
+fn level_task(spec: &LsmSpec, levels: &Levels, level: usize, claims: &[Claim]) -> Option<Task> {
+    let (output_level, limit) = (level + 1, limit(spec));
     let overlap = |file: usize| {
         let file = &levels[level][file];
         let below = overlapping(&levels[output_level], file.smallest(), file.largest());
         (bytes(&levels[output_level][below]) * 1024 / file.bytes, file.smallest())
     };
-    let first = (0..levels[level].len()).min_by_key(|file| overlap(*file))?;
-    let task = merge_down(levels, level, vec![first], output_level, limit, limit, cut);
-    Some(if task.trivial { extend_move(levels, level, first, limit, task) } else { task })
+    let mut files: Vec<_> = (0..levels[level].len()).map(|file| (overlap(file), file)).collect();
+    while let Some(place) = (0..files.len()).min_by_key(|place| files[*place]) {
+        let (_, first) = files.swap_remove(place);
+        if levels[level][first].busy {
+            continue;
+        }
+        let task = merge_down(levels, level, vec![first], output_level, limit, limit, |none| cut(spec, none));
+        let task = if task.trivial { extend_move(levels, level, first, limit, task) } else { task };
+        if is_free(levels, &task, claims) {
+            return Some(task);
+        }
+    }
+    None
 }
 
 /// The oldest files of level 0, as far as they overlap neither each other nor the level they move to.

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::blob;
 use super::encoding::Layout;
 use super::file::SstFile;
 
@@ -10,22 +11,46 @@ use super::file::SstFile;
 pub(crate) struct Run<'f> {
     pub(crate) ranks: Cow<'f, [u32]>,
     pub(crate) deleted: Cow<'f, [u32]>,
+    /// By rank the blob file of its value; empty where values are inline.
+    pub(crate) blobs: Cow<'f, [u32]>,
 }
 
 /// Merges runs, the newest first, to (keys, those of them that are tombstones). A key's newest entry stays.
-pub(crate) fn merge(runs: Vec<Run<'_>>) -> (Vec<u32>, Vec<u32>) {
-    let mut runs = runs.into_iter();
-    let Some(Run { mut ranks, mut deleted }) = runs.next() else { return (Vec::new(), Vec::new()) };
-    for older in runs {
+pub(crate) fn merge(runs: &[Run<'_>]) -> (Vec<u32>, Vec<u32>) {
+    let mut ranks = Cow::Borrowed(&[][..]);
+    let mut deleted = Cow::Borrowed(&[][..]);
+    for (number, older) in runs.iter().enumerate() {
+        if number == 0 {
+            (ranks, deleted) = (Cow::Borrowed(&older.ranks[..]), Cow::Borrowed(&older.deleted[..]));
+            continue;
+        }
         if !older.deleted.is_empty() {
             // A tombstone is over where something newer is.
-            let mut gone = older.deleted.into_owned();
+            let mut gone = older.deleted.to_vec();
             without(&mut gone, &ranks);
             deleted = merge_two(&deleted, &gone).into();
         }
         ranks = merge_two(&ranks, &older.ranks).into();
     }
     (ranks.into_owned(), deleted.into_owned())
+}
+
+/// By merged rank the blob file of its newest entry; `dropped` gets those of older entries. Empty where values are inline.
+pub(crate) fn newest_blobs(runs: &[Run<'_>], ranks: &[u32], dropped: &mut Vec<u32>) -> Vec<u32> {
+    if runs.iter().all(|run| run.blobs.is_empty()) {
+        return Vec::new();
+    }
+    let mut blobs = vec![blob::NONE; ranks.len()];
+    // The oldest first: what is newer takes the place.
+    for run in runs.iter().rev() {
+        let mut place = 0;
+        for (rank, blob) in run.ranks.iter().zip(run.blobs.iter()) {
+            place += ranks[place..].iter().take_while(|merged| *merged < rank).count();
+            let older = std::mem::replace(&mut blobs[place], *blob);
+            dropped.extend((older != blob::NONE).then_some(older));
+        }
+    }
+    blobs
 }
 
 /// Takes those of `ranks` out that are among `others`; both ascend.
@@ -167,8 +192,10 @@ mod tests {
             let of = |run: &BTreeMap<u32, bool>| Run {
                 ranks: run.keys().copied().collect(),
                 deleted: run.iter().filter(|(_, gone)| **gone).map(|(rank, _)| *rank).collect(),
+                blobs: Cow::default(),
             };
-            let (ranks, deleted) = merge(runs.iter().map(of).collect());
+            let sorted: Vec<Run<'_>> = runs.iter().map(of).collect();
+            let (ranks, deleted) = merge(&sorted);
             prop_assert_eq!(ranks, newest.keys().copied().collect::<Vec<_>>());
             let gone: Vec<u32> = newest.iter().filter(|(_, gone)| **gone).map(|(rank, _)| *rank).collect();
             prop_assert_eq!(deleted, gone);

@@ -1,8 +1,9 @@
 //! Compaction policies: pure functions from the levels to what should be merged next.
 
 use super::file::{Levels, bytes, grandparents, overlapping};
+use super::job::Claim;
 use super::merge::Cut;
-use super::{leveldb, leveled, universal};
+use super::{lazy, leveldb, leveled, universal};
 use crate::plan::{CompactionKind, LsmSpec};
 
 /// What a policy wants done.
@@ -16,11 +17,14 @@ pub(crate) struct Task {
     pub(crate) cut: Cut,
 }
 
-/// The next compaction, if some level needs one. `pointers`: by level, LevelDB's largest key compacted last.
-pub(crate) fn pick(spec: &LsmSpec, levels: &Levels, pointers: &[u32]) -> Option<Task> {
+/// The next compaction, if some level needs one. `pointers`: by level, LevelDB's largest key compacted last; `claims`: what
+/// running compactions are going to write, which only leveled compaction works beside.
+pub(super) fn pick(spec: &LsmSpec, levels: &Levels, pointers: &[u32], claims: &[Claim]) -> Option<Task> {
     match spec.compaction {
-        CompactionKind::Leveled => leveled::pick(spec, levels),
+        CompactionKind::Leveled => leveled::pick(spec, levels, claims),
+        _ if !claims.is_empty() => None,
         CompactionKind::Universal => universal::pick(spec, levels),
+        CompactionKind::LazyLeveled => lazy::pick(spec, levels),
         CompactionKind::LevelDb => leveldb::pick(spec, levels, pointers),
     }
 }
@@ -42,11 +46,19 @@ pub(crate) fn connected_in_level0(levels: &Levels, first: usize) -> Vec<usize> {
     }
 }
 
-/// The range of keys of some files of a level.
-pub(crate) fn range_of(levels: &Levels, level: usize, files: &[usize]) -> (u32, u32) {
-    files.iter().fold((u32::MAX, 0), |(low, high), file| {
-        (low.min(levels[level][*file].smallest()), high.max(levels[level][*file].largest()))
+/// The range of keys of some files, each as (level, position on it).
+pub(super) fn range_of(levels: &Levels, files: &[(usize, usize)]) -> (u32, u32) {
+    files.iter().fold((u32::MAX, 0), |(low, high), (level, file)| {
+        let file = &levels[*level][*file];
+        (low.min(file.smallest()), high.max(file.largest()))
     })
+}
+
+/// Whether no running compaction reads one of a task's files, or writes where it is going to write.
+pub(super) fn is_free(levels: &Levels, task: &Task, claims: &[Claim]) -> bool {
+    let (smallest, largest) = range_of(levels, &task.inputs);
+    task.inputs.iter().all(|(level, file)| !levels[*level][*file].busy)
+        && !claims.iter().any(|claim| claim.overlaps(task.output_level, smallest, largest))
 }
 
 /// A merge of files of one level with what they overlap on the output level, or a move when there is nothing to merge with.
@@ -62,7 +74,8 @@ pub(crate) fn merge_down(
     move_bytes: u64,
     cut: impl Fn(bool) -> Cut,
 ) -> Task {
-    let (mut smallest, mut largest) = range_of(levels, level, &files);
+    let on_level = |files: &[usize]| files.iter().map(|file| (level, *file)).collect::<Vec<_>>();
+    let (mut smallest, mut largest) = range_of(levels, &on_level(&files));
     let below = overlapping(&levels[output_level], smallest, largest);
     // On level 0 a wider choice could leave an older version of a key behind.
     if level > 0 && !below.is_empty() {
@@ -72,7 +85,7 @@ pub(crate) fn merge_down(
             (0..levels[level].len()).filter(|file| levels[level][*file].overlaps(low, high)).collect();
         let size = bytes(&levels[output_level][below.clone()])
             + wider.iter().map(|file| levels[level][*file].bytes).sum::<u64>();
-        let range = range_of(levels, level, &wider);
+        let range = range_of(levels, &on_level(&wider));
         let same = overlapping(&levels[output_level], range.0, range.1) == below;
         if wider.len() > files.len() && size < expansion_bytes && same {
             files = wider;

@@ -53,6 +53,9 @@ impl Lsm {
                 pages.push(file.page_of(position));
                 if here {
                     let gone = file.deleted.binary_search(&rank).is_ok();
+                    if let Some(blob) = file.blobs.get(position).filter(|_| !gone) {
+                        self.blobs.add_pages(*blob, rank, pages);
+                    }
                     lookup.found = if gone { Found::Tombstone } else { Found::Level(level) };
                     return lookup;
                 }
@@ -70,6 +73,9 @@ impl Lsm {
             let Some(next) = self.next_live(from) else { break };
             last = next;
             count += 1;
+            if self.blobs.are_used() {
+                self.add_value_pages(next, pages);
+            }
         }
         // A short range has run to the end of the keys.
         let end = if count < rows { self.encoding.universe } else { last };
@@ -89,5 +95,23 @@ impl Lsm {
             }
         }
         (count, last)
+    }
+
+    /// Adds the pages of a separated value: an iterator that stands on a key reads where its newest entry says.
+    fn add_value_pages(&mut self, rank: u32, pages: &mut Vec<u32>) {
+        if self.active.contains(rank) || self.sealed.iter_mut().any(|table| table.contains(rank)) {
+            return;
+        }
+        for (level, files) in self.levels.iter().enumerate() {
+            let candidates = match level {
+                0 => &files[..],
+                _ => &files[file::overlapping(files, rank, rank)],
+            };
+            for file in candidates {
+                if let Ok(position) = file.ranks.binary_search(&rank) {
+                    return self.blobs.add_pages(file.blobs[position], rank, pages);
+                }
+            }
+        }
     }
 }

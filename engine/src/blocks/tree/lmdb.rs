@@ -28,6 +28,7 @@ impl TreeShape {
             inner: PageShape::plain(page_size_bytes, usable_bytes, inner, node(0)),
             merge_threshold: MERGE_THRESHOLD,
             sqlite: None,
+            innodb: None,
             lmdb: true,
         })
     }

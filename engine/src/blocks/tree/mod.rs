@@ -10,6 +10,7 @@
 //! root visits. A split finds its middle key by selecting a bit.
 
 pub(crate) mod free_list;
+mod innodb;
 mod level;
 mod lmdb;
 mod old_entries;
@@ -64,6 +65,8 @@ pub(crate) struct Tree {
     directory: Directory,
     rightmost: u32,
     changes: Vec<Change>,
+    /// Of InnoDB's pages only.
+    histories: innodb::Histories,
     /// What SQLite's pages need to be known.
     sqlite: Option<Box<SqliteTree>>,
     /// Entries of versions that are not the newest. Absent where rows are updated in place.
@@ -93,6 +96,7 @@ impl Tree {
             directory: Directory::default(),
             rightmost: 0,
             changes: Vec::new(),
+            histories: innodb::Histories::default(),
             old: None,
         };
         tree.make_directory();
@@ -115,8 +119,7 @@ impl Tree {
         let mut items = keys;
         loop {
             let per_page = u64::from(shape.page(counts.len()).bulk_items);
-            // A page closes only when one more item arrives, so the last page may hold one above the rest.
-            let pages = items.saturating_sub(1).div_ceil(per_page).max(1);
+            let pages = shape.page(counts.len()).bulk_pages(items);
             counts.push((pages as u32, per_page as u32, items));
             if pages == 1 {
                 break;
@@ -159,6 +162,7 @@ impl Tree {
             directory: Directory::default(),
             rightmost: counts[0].0 - 1,
             changes: Vec::new(),
+            histories: innodb::Histories::default(),
             old: None,
         };
         if contiguous.is_none() {
@@ -167,8 +171,10 @@ impl Tree {
         tree
     }
 
+    #[inline]
     pub(crate) fn contains(&self, rank: u32) -> bool {
-        self.present.get(rank)
+        // A tree without a gap need not look, which spares a memory access where there are many keys.
+        self.keys == u64::from(self.present.len()) || self.present.get(rank)
     }
 
     /// The first present rank at or after `rank`.
@@ -223,7 +229,7 @@ impl Tree {
     pub(crate) fn leaf_density(&self) -> f64 {
         match &self.sqlite {
             Some(sqlite) => self.fill(sqlite, 0..1),
-            None => self.shape.leaf.density(self.keys, self.pages(0)),
+            None => self.shape.leaf_density(self.keys, self.pages(0)),
         }
     }
 
@@ -259,6 +265,11 @@ impl Tree {
             return self.rightmost;
         }
         let mut leaf = self.directory.leaves[stretch as usize];
+        let whole =
+            stretch + 1 < self.directory.filled && self.directory.leaves[stretch as usize + 1] == leaf;
+        if whole {
+            return leaf;
+        }
         loop {
             let next = leaves.get(leaf).next;
             if next == NONE || leaves.get(next).start > rank {
@@ -293,6 +304,9 @@ impl Tree {
             return;
         }
         let leaf = self.leaf_of(rank);
+        if let Some(rules) = self.shape.innodb {
+            return self.insert_innodb(&rules, leaf, rank);
+        }
         self.extend_directory(rank);
         self.present.set(rank);
         self.keys += 1;
@@ -318,14 +332,14 @@ impl Tree {
         self.present.clear(rank);
         self.keys -= 1;
         self.levels[0].get_mut(leaf).count -= 1;
+        if self.shape.innodb.is_some() {
+            self.removed_innodb(0, leaf);
+        }
         self.merge_if_sparse(0, leaf);
     }
 
     /// `appended`: the new entry is the last of the page.
     fn split(&mut self, level: usize, page: u32, appended: bool) {
-        if level == 0 && self.directory.leaves.is_empty() {
-            self.make_directory();
-        }
         let node = self.levels[level].get(page);
         let old = if level == 0 && self.old.is_some() { self.old_items(page) } else { 0 };
         let left_count = if self.shape.lmdb {
@@ -333,18 +347,35 @@ impl Tree {
         } else {
             self.shape.page(level).split(node.count + old, node.next == NONE)
         };
-        let (right_start, left_count) = if level > 0 {
-            (self.child_after(level, node.start, left_count), left_count)
-        } else if old > 0 {
+        let (right_start, left_count) = if old > 0 {
             match self.split_among_old(page, left_count) {
                 Some(place) => place,
                 // All entries have one key, which stays on one page here.
                 None => return,
             }
         } else {
-            // There are more keys than `left_count` from the start on, so the bit exists.
-            (self.present.select(node.start, left_count).unwrap_or(node.start), left_count)
+            (self.start_behind(level, page, left_count), left_count)
         };
+        self.split_at(level, page, right_start, left_count);
+    }
+
+    /// Where a page begins that takes all but the first `left_count` entries of another.
+    fn start_behind(&self, level: usize, page: u32, left_count: u32) -> u32 {
+        let start = self.levels[level].get(page).start;
+        if level > 0 {
+            self.child_after(level, start, left_count)
+        } else {
+            // There are more keys than `left_count` from the start on, so the bit exists.
+            self.present.select(start, left_count).unwrap_or(start)
+        }
+    }
+
+    /// Splits a page in front of `right_start`, behind its first `left_count` entries, and tells the page of the others.
+    fn split_at(&mut self, level: usize, page: u32, right_start: u32, left_count: u32) -> u32 {
+        if level == 0 && self.directory.leaves.is_empty() {
+            self.make_directory();
+        }
+        let node = self.levels[level].get(page);
         if level == 0 && node.next == NONE {
             // What lies before the split stays with the left page, though it has no entry yet.
             self.extend_directory(right_start);
@@ -368,6 +399,7 @@ impl Tree {
             self.adopt(level, right);
         }
         self.add_child(level + 1, page, right, node.parent);
+        right
     }
 
     /// Tells the level `level` that `left` has a new right sibling.
@@ -378,9 +410,15 @@ impl Tree {
             self.levels[level - 1].get_mut(left).parent = 0;
             self.levels[level - 1].get_mut(right).parent = 0;
             self.changes.push(Change::Grew { level: level as u8 });
+            if self.shape.innodb.is_some() {
+                self.grew_innodb(level, right);
+            }
             return;
         }
         self.changes.push(Change::Parent { level: level as u8, page: parent });
+        if let Some(rules) = self.shape.innodb {
+            return self.add_child_innodb(&rules, level, parent, left, right);
+        }
         let node = self.levels[level].get_mut(parent);
         node.count += 1;
         let (count, rightmost) = (node.count, node.next == NONE);
@@ -408,27 +446,45 @@ impl Tree {
 
     fn merge_if_sparse(&mut self, level: usize, page: u32) {
         let node = self.levels[level].get(page);
-        let capacity = self.shape.page(level).capacity(node.next == NONE);
-        let sparse = f64::from(node.count) < self.shape.merge_threshold * f64::from(capacity);
+        let sparse = match &self.shape.innodb {
+            Some(rules) => self.is_sparse_innodb(rules, level, node.count),
+            None => {
+                let capacity = self.shape.page(level).capacity(node.next == NONE);
+                f64::from(node.count) < self.shape.merge_threshold * f64::from(capacity)
+            }
+        };
         if node.parent == NONE || !sparse {
             return;
         }
-        let parent = self.levels[level + 1].get(node.parent);
-        let sibling_right = self.sibling_right(level, node);
-        let pair = match sibling_right {
-            Some(right) if self.fits(level, page, right) => Some((page, right)),
-            _ if parent.start != page => {
-                let mut left = parent.start;
-                while self.levels[level].get(left).next != page {
-                    left = self.levels[level].get(left).next;
-                }
-                self.fits(level, left, page).then_some((left, page))
-            }
-            _ => None,
+        let left = (self.levels[level + 1].get(node.parent).start != page)
+            .then(|| self.page_before(level, page))
+            .filter(|left| self.fits(level, *left, page));
+        let pair = match left {
+            Some(left) => Some((left, page)),
+            None => self
+                .sibling_right(level, node)
+                .filter(|right| self.fits(level, page, *right))
+                .map(|right| (page, right)),
         };
         if let Some((left, right)) = pair {
+            if let Some(rules) = self.shape.innodb {
+                self.join_innodb(&rules, level, left, right, page);
+            }
             self.merge(level, left, right);
         }
+    }
+
+    /// The lowest rank a page may lead to.
+    fn lowest(&self, level: usize, page: u32) -> u32 {
+        (0..level)
+            .rev()
+            .fold(self.levels[level].get(page).start, |below, level| self.levels[level].get(below).start)
+    }
+
+    /// The page before this one on its level, which is not the first.
+    fn page_before(&self, level: usize, page: u32) -> u32 {
+        let leaf = self.leaf_of(self.lowest(level, page) - 1);
+        (0..level).fold(leaf, |page, level| self.levels[level].get(page).parent)
     }
 
     /// Whether no other key of a leaf is above this one.
@@ -477,14 +533,22 @@ impl Tree {
             // The root has one child left: that child is the root.
             self.levels.truncate(level + 1);
             self.levels[level].get_mut(left).parent = NONE;
+            if self.shape.innodb.is_some() {
+                self.shrank_innodb(level, left);
+            }
             return;
+        }
+        if self.shape.innodb.is_some() {
+            self.removed_innodb(level + 1, parent);
         }
         self.merge_if_sparse(level + 1, parent);
     }
 
     fn make_directory(&mut self) {
         let universe = self.present.len();
-        let shift = self.shape.leaf.bulk_items.max(2).ilog2();
+        // Fine enough that most stretches lie in one leaf, where leaves are large enough for that to cost little.
+        let entries = self.shape.leaf.bulk_items.max(2);
+        let shift = if entries < 64 { entries.ilog2() } else { entries.ilog2() - 2 };
         let mut leaves = vec![0; (universe >> shift) as usize + 1];
         let mut leaf = 0;
         let mut filled = 0;
@@ -536,6 +600,7 @@ impl Tree {
         self.present.memory_bytes()
             + self.directory.leaves.capacity() as u64 * 4
             + self.levels.iter().map(Level::memory_bytes).sum::<u64>()
+            + self.histories.memory_bytes()
             + self.sqlite.as_ref().map_or(0, |sqlite| sqlite.memory_bytes())
             + self.old.as_ref().map_or(0, |old| old.memory_bytes())
     }

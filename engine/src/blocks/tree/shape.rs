@@ -4,10 +4,8 @@
 //! an entry is an 8-byte header and the key, aligned to 8, plus a 4-byte line pointer. Every page but the rightmost of its
 //! level carries a high key; the first entry of an inner page has no key. A page splits where the free space of both halves
 //! differs least; the rightmost page of a level splits at the fill factor instead (inner pages: 70 %).
-//!
-//! InnoDB: 132 bytes of a page are overhead (headers, trailer, infimum, supremum, directory ends), a clustered record has 18
-//! bytes of header, transaction id and roll pointer, and about half a byte of directory.
 
+use super::innodb;
 use super::sqlite_format::{Cells, POINTER_BYTES};
 
 /// Fill of inner pages, in PostgreSQL.
@@ -50,6 +48,13 @@ impl PageShape {
             rightmost_split: false,
             bulk_items: (1 + usable_bytes.saturating_sub(first_item_bytes) / item_bytes).max(2),
         }
+    }
+
+    /// Pages of a level that bulk loading fills with `items`.
+    pub(crate) fn bulk_pages(&self, items: u64) -> u64 {
+        // A page with a high key closes only when one more item arrives, so the last page may hold one above the rest.
+        let carried = u64::from(self.high_key_bytes > 0);
+        items.saturating_sub(carried).div_ceil(u64::from(self.bulk_items)).max(1)
     }
 
     /// Items that fit a page.
@@ -98,7 +103,7 @@ impl PageShape {
     }
 
     /// Bytes in use of a page with this many items, over those usable.
-    pub(crate) fn density(&self, items: u64, pages: u64) -> f64 {
+    fn density(&self, items: u64, pages: u64) -> f64 {
         let high_keys = pages.saturating_sub(1) * u64::from(self.high_key_bytes);
         (items * u64::from(self.item_bytes) + high_keys) as f64
             / (u64::from(self.usable_bytes) * pages) as f64
@@ -111,6 +116,8 @@ pub(crate) struct TreeShape {
     pub(crate) leaf: PageShape,
     pub(crate) inner: PageShape,
     pub(crate) merge_threshold: f64,
+    /// Present when the pages are InnoDB's.
+    pub(crate) innodb: Option<innodb::Rules>,
     /// Present when the pages are SQLite's, whose entries are not of one size.
     pub(crate) sqlite: Option<Cells>,
     /// Whether the pages are LMDB's.
@@ -155,43 +162,19 @@ impl TreeShape {
             leaf: page(item_bytes, 8, fill_factor),
             inner: page(8 + LINE_POINTER, 0, INNER_FILL),
             merge_threshold,
+            innodb: None,
             sqlite: None,
             lmdb: false,
         })
     }
 
-    /// An InnoDB clustered index with rows of `record_bytes`; absent when fewer than two rows fit a page.
-    pub(crate) fn innodb_clustered(
-        page_size_bytes: u32,
-        record_bytes: u32,
-        key_bytes: u32,
-        fill_factor: f64,
-        rightmost_split: bool,
-        merge_threshold: f64,
-    ) -> Option<Self> {
-        let usable_bytes = page_size_bytes.checked_sub(132)?;
-        let page = |item_bytes: u32, minimum: u32| {
-            let items = (f64::from(usable_bytes) * fill_factor) as u32 / item_bytes;
-            (usable_bytes / item_bytes >= minimum).then(|| PageShape {
-                page_size_bytes,
-                usable_bytes,
-                item_bytes,
-                first_item_bytes: item_bytes,
-                high_key_bytes: 0,
-                truncation_bytes: 0,
-                fill: fill_factor,
-                rightmost_split,
-                bulk_items: items.max(1),
-            })
-        };
-        Some(Self {
-            leaf: page(record_bytes + 18 + 1, 2)?,
-            // Record header 5, page number 4, directory share 1.
-            inner: page(key_bytes + 10, 3)?,
-            merge_threshold,
-            sqlite: None,
-            lmdb: false,
-        })
+    /// Bytes in use of leaves with this many items in all, over those usable (PostgreSQL's `avg_leaf_density`), or over those
+    /// of the pages (InnoDB).
+    pub(crate) fn leaf_density(&self, items: u64, pages: u64) -> f64 {
+        match &self.innodb {
+            Some(rules) => rules.density(items, pages, self.leaf.item_bytes),
+            None => self.leaf.density(items, pages),
+        }
     }
 
     /// A tree of SQLite's over ranks below `universe`; the figures are those of a key in the middle.
@@ -209,6 +192,7 @@ impl TreeShape {
             leaf: page(cells.leaf_cell_bytes(middle), true),
             inner: page(cells.divider_bytes(middle), false),
             merge_threshold: 0.0,
+            innodb: None,
             sqlite: Some(cells),
             lmdb: false,
         }
@@ -236,6 +220,5 @@ mod tests {
     #[test]
     fn oversized_items_are_refused() {
         assert!(TreeShape::postgres_index(8192, 2712, 0.9, true, 0.0).is_none());
-        assert!(TreeShape::innodb_clustered(8192, 8000, 8, 0.9, true, 0.5).is_none());
     }
 }

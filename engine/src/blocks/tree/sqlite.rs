@@ -167,19 +167,6 @@ impl Tree {
         }
     }
 
-    /// The lowest rank a page may lead to.
-    fn lowest(&self, level: usize, page: u32) -> u32 {
-        (0..level)
-            .rev()
-            .fold(self.levels[level].get(page).start, |below, level| self.levels[level].get(below).start)
-    }
-
-    /// The page before this one on its level, which is not the first.
-    fn page_before(&self, level: usize, page: u32) -> u32 {
-        let leaf = self.leaf_of(self.lowest(level, page) - 1);
-        (0..level).fold(leaf, |page, level| self.levels[level].get(page).parent)
-    }
-
     /// Restores the balance from a changed page upwards, and tells on which level there was nothing left to do. `inserted` is
     /// the row that made a leaf overflow.
     fn balance(&mut self, sqlite: &mut SqliteTree, level: usize, page: u32, inserted: Option<u32>) -> usize {

@@ -7,11 +7,11 @@ use proptest::prelude::*;
 use super::*;
 use crate::prng::Stream;
 
-const UNIVERSE: u32 = 4_000;
+pub(super) const UNIVERSE: u32 = 4_000;
 
 fn shape(merge_threshold: f64) -> TreeShape {
-    // Small pages: 9 keys a leaf at most, so that a few thousand keys make four levels.
-    TreeShape::innodb_clustered(132 + 9 * 119, 100, 109, 0.8, true, merge_threshold).unwrap()
+    // Small pages: 10 keys a leaf at most, so that a few thousand keys make four levels.
+    TreeShape::postgres_index(24 + 16 + 10 * 20, 8, 0.8, true, merge_threshold).unwrap()
 }
 
 /// Leaves as lists of keys, with the same split rule; no inner pages, no merging.
@@ -42,7 +42,7 @@ impl Model {
 }
 
 /// Every structural promise of the tree, and its leaves in order.
-fn verify(tree: &Tree, expected: &BTreeSet<u32>) -> Vec<(u32, Vec<u32>)> {
+pub(super) fn verify(tree: &Tree, expected: &BTreeSet<u32>) -> Vec<(u32, Vec<u32>)> {
     assert_eq!(tree.keys(), expected.len() as u64);
     assert!((0..UNIVERSE).all(|rank| tree.contains(rank) == expected.contains(&rank)));
     // Leaves partition the keys, in order; counts are right.

@@ -48,10 +48,17 @@ pub(crate) struct Wal {
     flushing: Vec<u32>,
     waiting: VecDeque<(u32, u64)>,
     in_flight: bool,
+    /// Someone cannot wait for the next periodic flush.
+    forced: bool,
+    /// Bytes that are durable, and those that are when the flush in flight is done.
+    durable_bytes: u64,
+    flushing_to: u64,
+    /// Pools with pages whose changes it logs, and its place among the logs of each.
+    pub(crate) pools: Vec<(u16, u8)>,
     timer_set: bool,
     /// Blocks written so far: where the next flush lands on the device.
     position: u32,
-    /// Checkpoints so far. Whoever ends one adds to it, and every page's next change is logged with its image.
+    /// Checkpoints so far. Whoever begins one adds to it, and every page's next change is logged with its image.
     pub(crate) checkpoint_number: u32,
     /// By space: pages logged with their image since the checkpoint of that number.
     imaged: Vec<Imaged>,
@@ -114,6 +121,10 @@ impl Wal {
             flushing: Vec::new(),
             waiting: VecDeque::new(),
             in_flight: false,
+            forced: false,
+            durable_bytes: 0,
+            flushing_to: 0,
+            pools: Vec::new(),
             timer_set: false,
             position: 0,
             checkpoint_number: 0,
@@ -218,13 +229,35 @@ impl Wal {
     /// A flush is done: its committers go on. In the sync mode the next one starts at once when someone waits.
     pub(crate) fn flushed(&mut self, released: &mut Vec<u32>) -> Action {
         self.in_flight = false;
+        self.durable_bytes = self.flushing_to;
         released.append(&mut self.flushing);
         let again = self.spec.commit_mode == CommitMode::Sync && !self.waiting.is_empty();
-        if again { self.flush() } else { Action::Nothing }
+        if again || self.forced { self.flush() } else { Action::Nothing }
+    }
+
+    /// Makes durable, in any mode, all that was appended; `client` waits for it.
+    pub(crate) fn force(&mut self, client: Option<u32>) -> Action {
+        let flushing_all = self.in_flight && self.flushing_to == self.counters.total(BYTES_APPENDED);
+        match client {
+            Some(client) if flushing_all => self.flushing.push(client),
+            Some(client) => self.waiting.push_back((client, std::mem::take(&mut self.pending_bytes))),
+            None => {}
+        }
+        if flushing_all {
+            return Action::Nothing;
+        }
+        self.forced = true;
+        if self.in_flight { Action::Nothing } else { self.flush() }
+    }
+
+    /// How far the log is durable.
+    pub(crate) fn durable_bytes(&self) -> u64 {
+        self.durable_bytes
     }
 
     fn flush(&mut self) -> Action {
-        let grouped = self.spec.group_commit || self.spec.commit_mode != CommitMode::Sync;
+        let periodic = self.spec.commit_mode != CommitMode::Sync;
+        let grouped = std::mem::take(&mut self.forced) || self.spec.group_commit || periodic;
         let share = if grouped { self.waiting.len() } else { 1.min(self.waiting.len()) };
         let mut bytes = 0;
         for (client, needed) in self.waiting.drain(..share) {
@@ -235,6 +268,8 @@ impl Wal {
             bytes += std::mem::take(&mut self.pending_bytes);
         }
         self.in_flight = true;
+        let left = self.waiting.iter().map(|(_, bytes)| bytes).sum::<u64>() + self.pending_bytes;
+        self.flushing_to = self.counters.total(BYTES_APPENDED) - left;
         let block_bytes = match self.spec.record_format {
             RecordFormat::Generic => BLOCK_BYTES,
             RecordFormat::Postgres => LOG_PAGE_BYTES,
@@ -310,6 +345,29 @@ mod tests {
         released.clear();
         assert_eq!(wal.flushed(&mut released), Action::Nothing);
         assert_eq!(released, [2, 3]);
+    }
+
+    #[test]
+    fn whoever_forces_a_flush_has_all_that_was_appended() {
+        for mode in [CommitMode::Sync, CommitMode::Interval, CommitMode::Async] {
+            for group_commit in [false, true] {
+                let mut wal = wal(mode, group_commit);
+                wal.append(5_000);
+                assert!(matches!(wal.force(None), Action::Flush { .. }));
+                assert_eq!(wal.durable_bytes(), 0);
+                wal.append(1_000);
+                // While a flush runs, the next one has to wait.
+                assert_eq!(wal.force(Some(3)), Action::Nothing);
+                let mut released = Vec::new();
+                assert!(matches!(wal.flushed(&mut released), Action::Flush { .. }));
+                assert_eq!((wal.durable_bytes(), &released[..]), (5_000, &[][..]));
+                // All there is is on its way: nothing more to write.
+                assert_eq!((wal.force(Some(4)), wal.force(None)), (Action::Nothing, Action::Nothing));
+                wal.append(10);
+                assert_eq!(wal.flushed(&mut released), Action::Nothing);
+                assert_eq!((wal.durable_bytes(), &released[..]), (6_000, &[3, 4][..]));
+            }
+        }
     }
 
     #[test]

@@ -21,20 +21,19 @@ pub(super) const BTREE_INDEX: BlockType = BlockType {
         PAGE_SIZE,
         Parameter {
             name: "page_format",
-            kind: ParameterKind::Choice(&["postgres", "sqlite", "lmdb"]),
+            kind: ParameterKind::Choice(&["postgres", "innodb", "sqlite", "lmdb"]),
             unit: None,
             default: ParameterDefault::Text("postgres"),
             description: "Whose pages: headers, what an entry holds beside its key, and how pages split and merge. postgres: nbtree; \
-                              sqlite: entries also lie in inner pages, siblings share their entries \
+                              innodb: a secondary index; sqlite: entries also lie in inner pages, siblings share their entries \
                               evenly; lmdb: halves, and almost full pages where keys are appended.",
         },
         Parameter {
-            name: "copy_on_write",
-            kind: ParameterKind::Boolean,
-            unit: None,
-            default: ParameterDefault::Boolean(false),
-            description: "Whether a transaction writes each changed page, and all pages above it, to a new place, and frees the old \
-                              one for later transactions (LMDB). Needs a buffer pool that writes back at commit.",
+            name: "primary_key_bytes",
+            kind: ParameterKind::Integer { min: 1, max: 3072 },
+            unit: Some("bytes"),
+            default: ParameterDefault::Derived("the key bytes of the table"),
+            description: "innodb: bytes of the primary key that an entry holds beside its own key.",
         },
         Parameter {
             name: "column",
@@ -58,6 +57,14 @@ pub(super) const BTREE_INDEX: BlockType = BlockType {
             unit: Some("bytes"),
             default: ParameterDefault::Integer(8),
             description: "column other: bytes of a value.",
+        },
+        Parameter {
+            name: "copy_on_write",
+            kind: ParameterKind::Boolean,
+            unit: None,
+            default: ParameterDefault::Boolean(false),
+            description: "Whether a transaction writes each changed page, and all pages above it, to a new place, and frees the old \
+                              one for later transactions (LMDB). Needs a buffer pool that writes back at commit.",
         },
         Parameter {
             name: "fill_factor",
@@ -101,10 +108,16 @@ pub(super) const BTREE_INDEX: BlockType = BlockType {
     model: Model {
         modelled: &[
             "Page arithmetic of nbtree: 8152 usable bytes, high keys, 12-byte first inner item; bulk build at the fill factor, inner pages at 70 % (src/backend/access/nbtree, PostgreSQL 15).",
+            "InnoDB's secondary indexes: entries of key and primary key, splits in the middle or at the point of a run of inserts, garbage until a page is reorganised, merges under half a page (btr0btr.cc, btr0cur.cc, MariaDB 10.11).",
             "Splits where both halves get most alike; the rightmost page splits at the fill factor, so ascending keys pack well.",
             "A search visits one page a level: height = 1 + ⌈log_fanout(leaves)⌉.",
+            "Entries of old versions, and the simple deletion, bottom-up deletion and deduplication that make room for new ones before a leaf splits (nbtinsert.c, nbtdedup.c).",
         ],
-        not_modelled: &["Page latches and concurrent splits.", "Prefix truncation of separators."],
-        measured_by: &["pg_btree", "pg_buffer", "sqlite_shape", "innodb"],
+        not_modelled: &[
+            "Page latches and concurrent splits.",
+            "Prefix truncation of separators.",
+            "Columns with equal values in many rows, and posting lists of different rows: a column index has an entry of full size for each row.",
+        ],
+        measured_by: &["pg_btree", "pg_buffer", "pg_bloat", "pg_wal", "sqlite_shape", "innodb"],
     },
 };

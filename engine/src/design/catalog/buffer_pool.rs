@@ -60,6 +60,59 @@ pub(super) const BUFFER_POOL: BlockType = BlockType {
             description: "lru-k: whether the last use of an evicted page is remembered, for good.",
         },
         Parameter {
+            name: "free_pages_target",
+            kind: ParameterKind::Integer { min: 0, max: 16_777_215 },
+            unit: Some("pages"),
+            default: ParameterDefault::Integer(0),
+            description: "Frames a page cleaner keeps free: when fewer than half of them are, it evicts the next victims, dirty ones \
+                              once they are written, until so many are (innodb_lru_scan_depth). 0: no cleaner.",
+        },
+        Parameter {
+            name: "background_writer_delay_ms",
+            kind: ParameterKind::Number { min: 0.0, max: 10_000.0 },
+            unit: Some("ms"),
+            default: ParameterDefault::Number(0.0),
+            description: "Time between two rounds of the background writer, which writes dirty pages that would be evicted next; 1 ms at \
+                              least (bgwriter_delay: 200 ms). 0: no background writer.",
+        },
+        Parameter {
+            name: "background_writer_max_pages",
+            kind: ParameterKind::Integer { min: 0, max: 1_073_741_823 },
+            unit: Some("pages"),
+            default: ParameterDefault::Integer(100),
+            description: "Most pages the background writer writes in a round (bgwriter_lru_maxpages).",
+        },
+        Parameter {
+            name: "background_writer_multiplier",
+            kind: ParameterKind::Number { min: 0.0, max: 10.0 },
+            unit: Some("ratio"),
+            default: ParameterDefault::Number(2.0),
+            description: "Pages the background writer keeps clean over those lately needed in a round (bgwriter_lru_multiplier).",
+        },
+        Parameter {
+            name: "checkpoint_interval_seconds",
+            kind: ParameterKind::Number { min: 0.0, max: 86_400.0 },
+            unit: Some("s"),
+            default: ParameterDefault::Number(0.0),
+            description: "Time from the begin of a checkpoint to that of the next; a checkpoint writes all pages dirty when it begins \
+                              (checkpoint_timeout: 300 s). 0: none by time.",
+        },
+        Parameter {
+            name: "checkpoint_log_bytes",
+            kind: ParameterKind::Integer { min: 0, max: 4_294_967_295 },
+            unit: Some("bytes"),
+            default: ParameterDefault::Integer(0),
+            description: "Bytes written to the logs of the pool's pages since a checkpoint began that make the next one begin (about half \
+                              of max_wal_size). 0: none by volume.",
+        },
+        Parameter {
+            name: "checkpoint_completion_target",
+            kind: ParameterKind::Number { min: 0.0, max: 1.0 },
+            unit: Some("ratio"),
+            default: ParameterDefault::Number(0.9),
+            description: "Part of the interval, or of the log volume, over which a checkpoint spreads its writes.",
+        },
+        Parameter {
             name: "write_back",
             kind: ParameterKind::Choice(&["eviction", "commit"]),
             unit: None,
@@ -90,16 +143,25 @@ pub(super) const BUFFER_POOL: BlockType = BlockType {
             description: "With write_back commit: whether the transaction waits until what it wrote is durable.",
         },
     ],
-    events: &["page_read_from_disk", "page_evicted", "page_written_back"],
+    events: &[
+        "page_read_from_disk",
+        "page_evicted",
+        "page_written_back",
+        "checkpoint_started",
+        "checkpoint_completed",
+    ],
     model: Model {
         modelled: &[
             "One frame a page; pins; write-back of dirty pages when they are evicted; one read in flight a page, others wait for it.",
             "Write-back at commit: each changed page once, in place, to new places, or to a journal whose checkpoint copies the last version of each page (SQLite's WAL: frames of a page and 24 bytes, pages spilled before the commit overwritten in their frames).",
             "Fifteen policies, each after its paper or source: GCLOCK counts to 5 as PostgreSQL's sweep, midpoint LRU enters at 3/8 as InnoDB.",
+            "On demand: InnoDB's page cleaner keeps frames free; PostgreSQL's background writer writes what is evicted next; a checkpoint writes what is dirty when it begins, by time or log volume, spread over its completion target (buf0flu.cc, bufmgr.c).",
+            "Log before data: a changed page is written after the log has reached its last change.",
             "Agrees with Che's approximation Σ(1−e^(−p·T)) = C for LRU and independent requests.",
         ],
         not_modelled: &[
             "Latch contention on the pool's hash table and lists.",
+            "A checkpoint's final sync; the background writer's slow walk around an idle pool.",
             "Double caching in the operating system.",
         ],
         measured_by: &["cache", "pg_buffer", "sqlite_cache", "innodb_pool"],

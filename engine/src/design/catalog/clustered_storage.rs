@@ -55,14 +55,15 @@ pub(super) const CLUSTERED_STORAGE: BlockType = BlockType {
             kind: ParameterKind::Choice(&["rightmost", "middle"]),
             unit: None,
             default: ParameterDefault::Text("rightmost"),
-            description: "rightmost: the last page of a level splits at the fill factor; middle: every page splits in half.",
+            description: "rightmost: a page splits where ascending (or descending) keys come in, and ordered keys fill it to the fill \
+                              factor; middle: every page splits in half.",
         },
         Parameter {
             name: "merge_threshold",
             kind: ParameterKind::Number { min: 0.0, max: 0.5 },
             unit: Some("ratio"),
             default: ParameterDefault::Number(0.5),
-            description: "A page emptier than this after a delete is merged into a sibling when both fit one page (InnoDB: 0.5).",
+            description: "A page emptier than this after a delete is merged into a sibling when both fit one page (InnoDB: 0.5, of the whole page).",
         },
     ],
     events: &[
@@ -80,6 +81,7 @@ pub(super) const CLUSTERED_STORAGE: BlockType = BlockType {
     model: Model {
         modelled: &[
             "Rows in the leaves of a B+tree, so one search finds them; splits, and merges below the threshold.",
+            "InnoDB: a page splits in the middle, or where its last insert was if the new one is next to it; such a run leaves 1/16 free; records that moved leave garbage until the page is reorganised; a full page's last insert may go to the page on its right (btr0btr.cc, btr0cur.cc, page0page.ic, MariaDB 10.11).",
             "sqlite: cells of the file format (varints, integers by magnitude, overflow pages), balance_quick, balance_nonroot and balance_deeper of btree.c; page for page those of SQLite's files where nothing is drawn at random.",
             "lmdb: mdb_page_split's halves, or one node and its neighbour where keys are appended; copy-on-write with a free list of the pages each transaction freed.",
         ],
@@ -87,6 +89,7 @@ pub(super) const CLUSTERED_STORAGE: BlockType = BlockType {
             "Overflow pages of long rows but in SQLite's format; LMDB's of values above half a page.",
             "sqlite: a row found in an inner page is still searched down to its leaf; the file's own free pages.",
             "lmdb: long-running readers that keep pages from being reused.",
+            "InnoDB: rows of different sizes on one page; merges of pages with different parents.",
             "Adaptive hash index, change buffer.",
         ],
         measured_by: &["sqlite_shape", "sqlite_cache", "innodb", "innodb_pool"],

@@ -67,8 +67,9 @@ pub(super) const HEAP_STORAGE: BlockType = BlockType {
             "PostgreSQL's pages: 24 bytes of header, 4 a line pointer, 24 of tuple header, rows aligned to 8, filled greedily to the fill factor.",
             "Free places are found and used again.",
             "Hint bits: the first visit after a committed update dirties the page.",
+            "Versions of rows: HOT and other updates, pruning of pages on visits, dead line pointers, the free-space map (heapam.c, pruneheap.c, hio.c, freespace.c of PostgreSQL 15).",
         ],
-        not_modelled: &["TOAST: rows larger than a page.", "Visibility map."],
-        measured_by: &["pg_heap", "pg_buffer"],
+        not_modelled: &["TOAST: rows larger than a page.", "Visibility map.", "Aborted versions."],
+        measured_by: &["pg_heap", "pg_buffer", "pg_bloat", "pg_wal"],
     },
 };

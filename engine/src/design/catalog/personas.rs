@@ -71,8 +71,8 @@ const PERSONAS: &[Persona] = &[
                 parameters: &[
                     ("page_size", Integer(8192)),
                     ("fill_factor", Number(1.0)),
-                    ("updates", Text("new_version")),
                     ("hint_bits", Boolean(true)),
+                    ("updates", Text("new_version")),
                     ("page_requests_per_update", Integer(3)),
                 ],
             },
@@ -85,7 +85,19 @@ const PERSONAS: &[Persona] = &[
                     ("merge_threshold", Number(0.0)),
                 ],
             },
-            Preset { kind: "buffer-pool", parameters: &[("policy", Text("gclock"))] },
+            Preset {
+                kind: "buffer-pool",
+                parameters: &[
+                    ("policy", Text("gclock")),
+                    ("background_writer_delay_ms", Number(200.0)),
+                    ("background_writer_max_pages", Integer(100)),
+                    ("background_writer_multiplier", Number(2.0)),
+                    ("checkpoint_interval_seconds", Number(300.0)),
+                    // max_wal_size (1 GiB) over 1 + the completion target.
+                    ("checkpoint_log_bytes", Integer(565_127_276)),
+                    ("checkpoint_completion_target", Number(0.9)),
+                ],
+            },
             Preset { kind: "seq-scan", parameters: &[("read_ahead_pages", Integer(16))] },
             Preset {
                 kind: "wal",
@@ -109,6 +121,7 @@ const PERSONAS: &[Persona] = &[
                 kind: "clustered-storage",
                 parameters: &[
                     ("page_size", Integer(16_384)),
+                    ("page_format", Text("innodb")),
                     ("fill_factor", Number(0.9375)),
                     ("merge_threshold", Number(0.5)),
                 ],
@@ -117,7 +130,8 @@ const PERSONAS: &[Persona] = &[
                 kind: "btree-index",
                 parameters: &[
                     ("page_size", Integer(16_384)),
-                    ("fill_factor", Number(0.9375)),
+                    ("page_format", Text("innodb")),
+                    ("fill_factor", Number(1.0)),
                     ("merge_threshold", Number(0.5)),
                 ],
             },

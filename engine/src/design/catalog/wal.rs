@@ -54,8 +54,9 @@ pub(super) const WAL: BlockType = BlockType {
         modelled: &[
             "Commit waits for a flush (sync), for the next periodic one (interval), or not at all (async).",
             "Group commit: one flush serves all that wait; with n clients and flush time s, s ≤ latency ≤ 2s and n/2s ≤ throughput ≤ n/s.",
+            "PostgreSQL's records byte by byte (xlogrecord.h, heapam_xlog.h, nbtxlog.h), and full-page images without the hole of the page.",
         ],
         not_modelled: &["Segment switches and recycling of log files.", "Contention on log buffers."],
-        measured_by: &[],
+        measured_by: &["pg_bloat", "pg_wal"],
     },
 };
