@@ -64,6 +64,7 @@ impl Kernel<'_> {
         self.pools.iter().for_each(|pool| states[pool.block] = pool.state(page));
         self.wals.iter().for_each(|wal| states[wal.block] = wal.state());
         self.disks.iter().for_each(|disk| states[disk.block] = disk.state());
+        self.cpu.iter().for_each(|cpu| states[cpu.block] = cpu.state());
         let blocks = self.plan.blocks.iter().zip(states).map(|(block, state)| BlockState {
             block_id: block.id.clone(),
             kind: block.kind.to_owned(),
