@@ -110,7 +110,6 @@ fn designs() -> Vec<Value> {
         ],
         &["client.out -> seq", "seq.table -> rows", "rows.pages -> disk"],
     );
-    let versions = versioned(30, json!({}), json!({"column": "other"}));
     // Changed pages are written at commit.
     let committed = |kind: &str, tree: Value, pool: Value| {
         canvas(
@@ -132,6 +131,7 @@ fn designs() -> Vec<Value> {
     let journal =
         json!({"capacity_pages": 20, "write_back": "commit", "journal": "wal", "checkpoint_frames": 30});
     let copied = json!({"page_format": "lmdb", "page_size": 4096, "copy_on_write": true});
+    let versions = versioned(30, json!({}), json!({"column": "other"}));
     vec![
         versions,
         committed("clustered-storage", sqlite(json!({"page_size": 1024})), in_place.clone()),

@@ -56,6 +56,7 @@ pub fn state_after(
 impl Kernel<'_> {
     fn states(&mut self) -> Vec<BlockState> {
         self.lsms.iter_mut().for_each(|lsm| lsm.lsm.catch_up());
+        self.lsms.iter_mut().for_each(|lsm| lsm.lsm.catch_up());
         let mut states: Vec<Value> = vec![json!({}); self.plan.blocks.len()];
         let page = |space: u16, page: u32| self.page_name(space, page);
         self.trees.iter().for_each(|tree| states[tree.block] = tree.tree.state());
