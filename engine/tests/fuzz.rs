@@ -326,6 +326,7 @@ fn runs_to_its_end((canvas, document, trace, seed): Case) -> Result<(), TestCase
 }
 
 /// Ten thousand cases, in four parts that run side by side. `PROPTEST_CASES` sets how many a part has.
+#[allow(clippy::disallowed_methods, reason = "how much to test is no result")]
 fn cases() -> ProptestConfig {
     let stated = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
     ProptestConfig::with_cases(stated.unwrap_or(2_500))
