@@ -137,6 +137,7 @@ fn designs() -> Vec<Value> {
         ],
         &["client.out -> seq", "seq.table -> rows", "rows.pages -> disk"],
     );
+    let versions = versioned(30, json!({}), json!({"column": "other"}));
     // Changed pages are written at commit.
     let committed = |kind: &str, tree: Value, pool: Value| {
         canvas(
