@@ -66,7 +66,7 @@ fn pinned_reports() {
         ("heap-btree", "ycsb-e", "d0bd71efae487c7b"),
         ("clustered-large-pool", "ycsb-f", "61ad583ed1d4397f"),
         ("ingest-async-cloud", "inserts", "085005a24f7455b3"),
-        ("lsm-leveled", "ycsb-a", "54f5d7721a48d242"),
+        ("lsm-leveled", "ycsb-a", "c4ac08f6b5d809ee"),
         ("full-scan-ssd", "full-scans", "d1bc03abe2125457"),
     ];
     let found: Vec<_> =
