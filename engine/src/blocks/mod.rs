@@ -5,6 +5,7 @@ pub(crate) mod buffer;
 pub(crate) mod column_index;
 pub(crate) mod copy_on_write;
 pub(crate) mod counters;
+pub(crate) mod cpu;
 pub(crate) mod disk;
 pub(crate) mod hash;
 pub(crate) mod hash_block;

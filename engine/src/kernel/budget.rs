@@ -102,7 +102,7 @@ impl Control {
 }
 
 /// Records or operations prepared before a run between two looks at the stop flag.
-pub(crate) const LOAD_POLL: u64 = 1 << 18;
+pub(crate) const LOAD_POLL: u64 = 1 << 15;
 
 /// Memory a run holds, charged where it is allocated.
 #[derive(Debug)]

@@ -32,6 +32,8 @@ pub(crate) struct Causes {
     pools: Vec<CauseIndex>,
     wals: Vec<CauseIndex>,
     lsms: Vec<CauseIndex>,
+    /// Waiting for a core, where they are limited.
+    pub(crate) cpu_queue: CauseIndex,
 }
 
 impl Causes {
@@ -41,6 +43,7 @@ impl Causes {
         pools: impl Iterator<Item = BlockIndex>,
         wals: impl Iterator<Item = BlockIndex>,
         lsms: impl Iterator<Item = BlockIndex>,
+        cpu: Option<BlockIndex>,
     ) -> Self {
         let mut causes = Self {
             list: vec![("cpu", None), ("client_queue", Some(client))],
@@ -48,6 +51,7 @@ impl Causes {
             pools: Vec::new(),
             wals: Vec::new(),
             lsms: Vec::new(),
+            cpu_queue: CPU,
         };
         for block in disks {
             causes.disks.push(causes.list.len());
@@ -68,6 +72,10 @@ impl Causes {
         for block in lsms {
             causes.lsms.push(causes.list.len());
             causes.list.extend(["write_slowdown", "write_stall"].map(|name| (name, Some(block))));
+        }
+        if cpu.is_some() {
+            causes.cpu_queue = causes.list.len();
+            causes.list.push(("cpu_queue", cpu));
         }
         causes
     }

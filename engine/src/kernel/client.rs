@@ -23,6 +23,8 @@ pub(crate) struct Client {
     pub(crate) group: u16,
     /// When the operation was meant to begin: latency counts from here.
     pub(crate) intended_ns: u64,
+    /// Since when it waits for a core.
+    pub(crate) core_wanted_ns: u64,
     /// Causes of the operation in progress that have been charged, one bit each.
     pub(super) touched: u64,
     /// Since when the client waits for what it waits for.
@@ -76,6 +78,7 @@ impl Client {
             operation: 0,
             group: 0,
             intended_ns: 0,
+            core_wanted_ns: 0,
             touched: 0,
             waiting_since_ns: 0,
             owed_cpu_ns: 0,
@@ -155,6 +158,9 @@ impl Kernel<'_> {
         if matches!(self.clients[client as usize].stage, Stage::Idle) && !self.begin_operation(client) {
             return;
         }
+        if !self.has_core(client) {
+            return;
+        }
         self.cpu_ns = std::mem::take(&mut self.clients[client as usize].owed_cpu_ns);
         loop {
             let flow = match self.clients[client as usize].steps.pop() {
@@ -166,7 +172,7 @@ impl Kernel<'_> {
             }
             match flow {
                 Flow::Next => {}
-                Flow::Wait => return,
+                Flow::Wait => return self.release_core(client),
                 Flow::Yield => {
                     // What was done so far takes its time; the step that asked for it comes again after it.
                     let cpu_ns = self.cpu_ns;
@@ -175,6 +181,9 @@ impl Kernel<'_> {
                     let then_ns = self.now_ns + cpu_ns;
                     if !self.run_on(then_ns) {
                         self.calendar.schedule(then_ns, Event::Client(client));
+                        return;
+                    }
+                    if !self.has_core(client) {
                         return;
                     }
                     self.cpu_ns = 0;
@@ -307,7 +316,7 @@ impl Kernel<'_> {
             self.calendar.schedule(self.now_ns + self.think_ns, Event::Client(client));
             return Flow::Wait;
         }
-        if self.begin_operation(client) { Flow::Next } else { Flow::Wait }
+        if self.begin_operation(client) && !self.gives_way(client) { Flow::Next } else { Flow::Wait }
     }
 
     /// The transaction ends: its logs are told one after the other, and may make it wait.

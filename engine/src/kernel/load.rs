@@ -12,6 +12,7 @@ use super::program::{Changes, Program, Statement};
 use super::world::World;
 use super::{Kernel, Storage, TableState, Totals, measure};
 use crate::SimulateError;
+use crate::blocks::cpu::Cpu;
 use crate::design::{Code, Diagnostic};
 use crate::metrics::bands::Bands;
 use crate::metrics::histogram::{LATENCIES_BYTES, Latencies};
@@ -147,12 +148,14 @@ impl<'a> Kernel<'a> {
             .iter()
             .position(|block| matches!(block.spec, Spec::Client { .. }))
             .unwrap_or_default();
+        let cpu = cores(plan, config.concurrency);
         let causes = Causes::new(
             client_block,
             world.disks.iter().map(|disk| disk.block),
             world.pools.iter().map(|pool| pool.block),
             world.wals.iter().map(|wal| wal.block),
             world.lsms.iter().map(|lsm| lsm.block),
+            cpu.as_ref().map(|cpu| cpu.block),
         );
         let per_client = size_of::<Client>() + 16 * size_of::<super::step::Step>() + causes.list.len() * 8;
         memory.charge(u64::from(config.concurrency) * per_client as u64)?;
@@ -183,6 +186,7 @@ impl<'a> Kernel<'a> {
             trees: world.trees,
             heaps: world.heaps,
             lsms: world.lsms,
+            cpu,
             hashes: world.hashes,
             lsm_pages: Vec::new(),
             operators: world.operators,
@@ -226,6 +230,15 @@ impl<'a> Kernel<'a> {
             program,
         })
     }
+}
+
+/// The cores of the block on the client's `cpu` port, if there is one.
+fn cores(plan: &Plan, clients: u32) -> Option<Cpu> {
+    let mut blocks = plan.blocks.iter().enumerate().filter(|(_, block)| block.reachable);
+    blocks.find_map(|(index, block)| match &block.spec {
+        Spec::Cpu(cpu) => Some(Cpu::new(index, cpu.cores, clients)),
+        _ => None,
+    })
 }
 
 /// Keys of each table: the rows loaded and all that the run inserts.

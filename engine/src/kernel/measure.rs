@@ -37,6 +37,10 @@ impl Kernel<'_> {
         let now_ns = self.now_ns;
         self.measured_from_ns = Some(now_ns);
         self.totals_at_mark = self.totals;
+        if let Some(cpu) = &mut self.cpu {
+            cpu.integrate(now_ns);
+            cpu.counters.mark();
+        }
         for disk in &mut self.disks {
             disk.integrate(now_ns);
             disk.counters.mark();

@@ -26,6 +26,7 @@ use std::collections::VecDeque;
 use crate::blocks::buffer::Pool;
 use crate::blocks::buffer::at_commit::SpacePage;
 use crate::blocks::column_index::ColumnIndex;
+use crate::blocks::cpu::Cpu;
 use crate::blocks::disk::Disk;
 use crate::blocks::hash_block::HashBlock;
 use crate::blocks::heap::HeapBlock;
@@ -124,6 +125,8 @@ pub(crate) struct Kernel<'a> {
     /// Processor time of the running client since `now_ns`.
     pub(crate) cpu_ns: u64,
     pub(crate) spaces: Vec<Space>,
+    /// Limited cores.
+    pub(crate) cpu: Option<Cpu>,
     pub(crate) disks: Vec<Disk>,
     pub(crate) pools: Vec<Pool>,
     pub(crate) wals: Vec<Wal>,

@@ -6,6 +6,7 @@ use super::budget::Options;
 use super::{Kernel, Source, Storage, TableState, Totals};
 use crate::VERSION;
 use crate::blocks::buffer::{self, HITS, MISSES};
+use crate::blocks::cpu;
 use crate::blocks::disk::{BUSY_NS, BYTES_READ, BYTES_WRITTEN, PAGES_READ, PAGES_WRITTEN, QUEUED_NS};
 use crate::metrics::histogram::Latencies;
 use crate::plan::Spec;
@@ -17,6 +18,7 @@ impl Kernel<'_> {
         let end_ns = self.now_ns;
         self.close_bucket(end_ns);
         self.disks.iter_mut().for_each(|disk| disk.integrate(end_ns));
+        self.cpu.iter_mut().for_each(|cpu| cpu.integrate(end_ns));
         self.lsms.iter_mut().for_each(|lsm| lsm.lsm.catch_up());
         let from_ns = self.measured_from_ns.unwrap_or_default();
         let seconds = ns_to_seconds(end_ns - from_ns);
@@ -171,6 +173,13 @@ impl Kernel<'_> {
                 histograms: Map::new(),
             })
             .collect();
+        if let Some(cpu) = &self.cpu {
+            let result = &mut results[cpu.block];
+            result.counters = cpu.counters.to_map();
+            let busy_ns = cpu.counters.measured(cpu::BUSY_NS) as f64;
+            result.utilization = ratio(busy_ns, (interval_ns * cpu.cores()) as f64);
+            result.gauges = map(cpu.gauges(interval_ns));
+        }
         for disk in &self.disks {
             let result = &mut results[disk.block];
             result.counters = disk.counters.to_map();

@@ -56,15 +56,17 @@ pub fn state_after(
 impl Kernel<'_> {
     fn states(&mut self) -> Vec<BlockState> {
         self.lsms.iter_mut().for_each(|lsm| lsm.lsm.catch_up());
+        self.lsms.iter_mut().for_each(|lsm| lsm.lsm.catch_up());
         let mut states: Vec<Value> = vec![json!({}); self.plan.blocks.len()];
         let page = |space: u16, page: u32| self.page_name(space, page);
         self.trees.iter().for_each(|tree| states[tree.block] = tree.tree.state());
         self.heaps.iter().for_each(|heap| states[heap.block] = heap.state());
-        self.hashes.iter().for_each(|hash| states[hash.block] = hash.state());
         self.lsms.iter().for_each(|lsm| states[lsm.block] = lsm.lsm.state());
         self.pools.iter().for_each(|pool| states[pool.block] = pool.state(page));
+        self.hashes.iter().for_each(|hash| states[hash.block] = hash.state());
         self.wals.iter().for_each(|wal| states[wal.block] = wal.state());
         self.disks.iter().for_each(|disk| states[disk.block] = disk.state());
+        self.cpu.iter().for_each(|cpu| states[cpu.block] = cpu.state());
         let blocks = self.plan.blocks.iter().zip(states).map(|(block, state)| BlockState {
             block_id: block.id.clone(),
             kind: block.kind.to_owned(),

@@ -142,7 +142,7 @@ impl Reader<'_> {
                 device: self.target("device")?,
             }),
             "disk" => Spec::Disk(self.disk()?),
-            "cpu" => Spec::Cpu(CpuSpec { processor: self.processor() }),
+            "cpu" => Spec::Cpu(CpuSpec { cores: self.integer("cores")?, processor: self.processor() }),
             _ => return None,
         })
     }

@@ -238,7 +238,9 @@ impl Plan {
                 ns_to_ms(disk.fsync_ns),
                 if disk.exponential { "exponential" } else { "constant" }
             )],
-            Spec::Cpu(cpu) => vec![format!("processor times of {}", processor_name(cpu.processor))],
+            Spec::Cpu(cpu) => {
+                vec![format!("{} core(s), processor times of {}", cpu.cores, processor_name(cpu.processor))]
+            }
         }
     }
 }

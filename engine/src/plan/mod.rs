@@ -302,6 +302,7 @@ pub(crate) enum Processor {
 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct CpuSpec {
+    pub(crate) cores: u32,
     pub(crate) processor: Processor,
 }
 

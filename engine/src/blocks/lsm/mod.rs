@@ -109,7 +109,8 @@ impl Lsm {
         }
     }
 
-    /// Memtables and the files of each level: level 0 from the newest, the others in key order.
+    /// Memtables and the files of each level: level 0 from the newest, the others in key order; keys as of the last time it
+    /// caught up.
     pub(crate) fn state(&self) -> Value {
         let memtable = |table: &Memtable| json!({"entries": table.puts(), "bytes": table.arena_bytes()});
         let levels = self.levels.iter().map(|files| {

@@ -1,6 +1,5 @@
 //! The tree against a sorted map, with small buffers so that every policy runs often.
 
-use super::file::SstFile;
 use super::*;
 use crate::plan::BloomKind;
 use proptest::prelude::*;

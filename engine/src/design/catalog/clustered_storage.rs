@@ -82,9 +82,13 @@ pub(super) const CLUSTERED_STORAGE: BlockType = BlockType {
         modelled: &[
             "Rows in the leaves of a B+tree, so one search finds them; splits, and merges below the threshold.",
             "InnoDB: a page splits in the middle, or where its last insert was if the new one is next to it; such a run leaves 1/16 free; records that moved leave garbage until the page is reorganised; a full page's last insert may go to the page on its right (btr0btr.cc, btr0cur.cc, page0page.ic, MariaDB 10.11).",
+            "sqlite: cells of the file format (varints, integers by magnitude, overflow pages), balance_quick, balance_nonroot and balance_deeper of btree.c; page for page those of SQLite's files where nothing is drawn at random.",
+            "lmdb: mdb_page_split's halves, or one node and its neighbour where keys are appended; copy-on-write with a free list of the pages each transaction freed.",
         ],
         not_modelled: &[
-            "Overflow pages of long rows where the page format does not say otherwise.",
+            "Overflow pages of long rows but in SQLite's format; LMDB's of values above half a page.",
+            "sqlite: a row found in an inner page is still searched down to its leaf; the file's own free pages.",
+            "lmdb: long-running readers that keep pages from being reused.",
             "InnoDB: rows of different sizes on one page; merges of pages with different parents.",
             "Adaptive hash index, change buffer.",
         ],
