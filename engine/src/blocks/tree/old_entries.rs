@@ -223,17 +223,6 @@ impl OldEntries {
         self.of_mut(left).append(&mut moved);
     }
 
-    #[cfg(test)]
-    /// VACUUM of a leaf: takes every entry that can go. Their number.
-    pub(super) fn vacuum(&mut self, leaf: u32, horizon: u32) -> u32 {
-        let Some(entries) = self.leaves.get_mut(leaf as usize) else { return 0 };
-        let before = entries.len();
-        entries.retain(|entry| !precedes(entry.transaction, horizon));
-        let gone = (before - entries.len()) as u32;
-        self.count -= u64::from(gone);
-        gone
-    }
-
     pub(super) fn memory_bytes(&self) -> u64 {
         // Vectors double, so they hold up to twice what is in them.
         self.leaves.capacity() as u64 * size_of::<Vec<OldEntry>>() as u64
