@@ -325,14 +325,9 @@ fn runs_to_its_end((canvas, document, trace, seed): Case) -> Result<(), TestCase
     Ok(())
 }
 
-/// Ten thousand cases, in four parts that run side by side. `PROPTEST_CASES` sets how many a part has.
-fn cases() -> ProptestConfig {
-    let stated = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
-    ProptestConfig::with_cases(stated.unwrap_or(2_500))
-}
-
 proptest! {
-    #![proptest_config(cases())]
+    // Ten thousand cases, in four parts that run side by side.
+    #![proptest_config(ProptestConfig::with_cases(2_500))]
 
     #[test]
     fn whatever_is_valid_runs_to_its_end(case in case()) {
