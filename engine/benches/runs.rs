@@ -72,6 +72,7 @@ fn ycsb_a_1m_sampled_trace(bencher: Bencher<'_, '_>) {
     run(bencher, plan, workload("ycsb-a", 1_000_000, 8), TraceLevel::Sampled);
 }
 
+#[allow(clippy::disallowed_methods, reason = "a bench is asked for by the shell, unlike a run")]
 #[divan::bench(args = ["bulk", "inserted"], sample_count = 1)]
 fn ycsb_c_100m(bencher: Bencher<'_, '_>, build: &str) {
     if std::env::var_os("ENGINE_BENCH_LARGE").is_none() {
