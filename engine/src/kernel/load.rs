@@ -207,6 +207,7 @@ impl<'a> Kernel<'a> {
             pool_timers: 0,
             washed: Vec::new(),
             forcing_pools,
+            writer_lock: Default::default(),
             forced: Vec::new(),
             copies_written: 0,
             header_spaces: world.header_spaces.into_iter().map(|(_, space)| space).collect(),
