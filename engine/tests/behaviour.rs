@@ -93,6 +93,36 @@ fn hashed(pool_pages: u32, index: Value, heap: Value) -> Value {
     )
 }
 
+/// A heap with a skip list in memory, and a log for both.
+fn skipping(pool_pages: u32, list: Value, heap: Value) -> Value {
+    canvas(
+        &[
+            ("client", "client", json!({})),
+            ("scan", "index-scan", json!({})),
+            ("list", "skip-list", list),
+            ("heap", "heap-storage", heap),
+            ("pool", "buffer-pool", json!({"capacity_pages": pool_pages})),
+            ("wal", "wal", json!({})),
+            ("disk", "disk", json!({})),
+        ],
+        &[
+            "client.out -> scan",
+            "scan.index -> list",
+            "scan.table -> heap",
+            "heap.pages -> pool",
+            "list.log -> wal",
+            "heap.log -> wal",
+            "pool.device -> disk",
+            "wal.device -> disk",
+        ],
+    )
+}
+
+/// A skip list that is all there is: no page, no device.
+fn in_memory(list: Value) -> Value {
+    canvas(&[("client", "client", json!({})), ("list", "skip-list", list)], &["client.out -> list"])
+}
+
 /// Every kind of operation on every kind of design that makes sense, however it is wired.
 fn designs() -> Vec<Value> {
     let none = || json!({});
@@ -161,6 +191,9 @@ fn designs() -> Vec<Value> {
     let copied = json!({"page_format": "lmdb", "page_size": 4096, "copy_on_write": true});
     vec![
         versions,
+        skipping(20, none(), none()),
+        skipping(20, json!({"probability": 0.5, "max_height": 3}), json!({"updates": "new_version"})),
+        in_memory(none()),
         committed("clustered-storage", sqlite(json!({"page_size": 1024})), in_place.clone()),
         committed(
             "clustered-storage",
@@ -209,7 +242,7 @@ fn balance(report: &Report) {
                 "heap-storage" => {
                     Some((block.block_id.as_str(), count("rows_inserted")?, count("rows_deleted")?))
                 }
-                "clustered-storage" | "btree-index" | "hash-index" => {
+                "clustered-storage" | "btree-index" | "hash-index" | "skip-list" => {
                     Some((block.block_id.as_str(), count("inserts")?, count("deletes")?))
                 }
                 _ => None,
@@ -710,4 +743,47 @@ fn a_range_needs_more_than_a_hash_index() {
         let error = simulate(template).unwrap_err().to_string();
         assert!(error.contains("hash index \"index\" finds single keys only"), "{error}");
     }
+}
+
+#[test]
+fn a_skip_list_takes_processor_time_and_no_page() {
+    let config = config(3_000, 1, 100_000);
+    let covering = run(&in_memory(json!({})), &workload(&[(READ, 1.0, Value::Null)], config.clone()));
+    let list = block(&covering, "list");
+    // About L(n)/p steps: 8.3 levels at 4 a level, and a node in four more than one pointer.
+    let per_search = counter(&covering, "list", "comparisons") as f64 / 3_000.0;
+    assert!((28.0..36.0).contains(&per_search), "{per_search}");
+    assert_eq!(counter(&covering, "list", "lookups"), 3_000);
+    assert_eq!(covering.summary.total_io_pages, 0);
+    // Nothing waits: a statement and a commit, 20 ns a comparison, and the row.
+    let expected_ns = 1_000.0 + 300.0 + 20.0 * per_search + 100.0;
+    assert!((covering.summary.latency_mean_ms * 1e6 - expected_ns).abs() < 0.01 * expected_ns);
+    let nodes: Vec<u64> = serde_json::from_value(list.gauges["nodes_by_height"].clone()).unwrap();
+    assert_eq!(nodes.iter().sum::<u64>(), 100_000);
+    assert_eq!(nodes.iter().rposition(|nodes| *nodes > 0).unwrap() + 1, list.gauges["height"]);
+    // The row, a header and a third of a pointer more than one.
+    let memory_bytes = list.gauges["memory_bytes"].as_f64().unwrap();
+    assert!((memory_bytes / 100_000.0 - (300.0 + 8.0 + 8.0 * 4.0 / 3.0)).abs() < 0.5, "{memory_bytes}");
+
+    let stored =
+        run(&skipping(20_000, json!({}), json!({})), &workload(&[(READ, 1.0, Value::Null)], config.clone()));
+    let visits = counter(&stored, "pool", "hits") + counter(&stored, "pool", "misses");
+    assert_eq!(visits, 3_000, "the heap's pages alone");
+    assert_eq!(counter(&stored, "scan", "rows_fetched"), 3_000);
+
+    let ranges = run(&in_memory(json!({})), &workload(&[(RANGE, 1.0, Value::Null)], config));
+    assert_eq!(counter(&ranges, "list", "ranges"), 3_000);
+    assert_eq!(counter(&ranges, "list", "comparisons"), counter(&covering, "list", "comparisons"));
+}
+
+#[test]
+fn too_low_towers_make_searches_of_a_skip_list_long() {
+    let comparisons = |height: u32, records: u64| {
+        let design = in_memory(json!({"max_height": height}));
+        let report = run(&design, &workload(&[(READ, 1.0, Value::Null)], config(500, 1, records)));
+        counter(&report, "list", "comparisons") as f64 / 500.0
+    };
+    // With room enough, ten times the keys cost log 10 / log 4 = 1.66 levels more; at the top level, ten times the nodes.
+    assert!(comparisons(12, 100_000) - comparisons(12, 10_000) < 8.0);
+    assert!(comparisons(3, 100_000) > 8.0 * comparisons(3, 10_000));
 }

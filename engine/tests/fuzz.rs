@@ -24,6 +24,7 @@ struct Shape {
     fill_factor: f64,
     path: &'static str,
     build: &'static str,
+    index: &'static str,
     updates: &'static str,
     disk: Value,
 }
@@ -44,21 +45,28 @@ fn shape() -> impl Strategy<Value = Shape> {
         ),
         select(vec![0.5, 0.9, 1.0]),
         select(vec!["index", "covering", "scan", "direct", "all"]),
-        (select(vec!["bulk", "inserted"]), select(vec!["in_place", "new_version"])),
+        (
+            select(vec!["bulk", "inserted"]),
+            select(vec!["in_place", "new_version"]),
+            select(vec!["btree-index", "btree-index", "skip-list"]),
+        ),
         disk,
     )
-        .prop_map(|(pool, log, storage, pages, fill_factor, path, (build, updates), disk)| Shape {
-            pool,
-            log,
-            storage,
-            format: pages.0,
-            journal: pages.1,
-            page_size: pages.2,
-            fill_factor,
-            path,
-            build,
-            updates,
-            disk,
+        .prop_map(|(pool, log, storage, pages, fill_factor, path, (build, updates, index), disk)| {
+            Shape {
+                pool,
+                log,
+                storage,
+                format: pages.0,
+                journal: pages.1,
+                page_size: pages.2,
+                fill_factor,
+                path,
+                build,
+                updates,
+                index,
+                disk,
+            }
         })
 }
 
@@ -133,9 +141,17 @@ impl Shape {
             pages_block("rows", self.storage, rows);
         }
         if ["index", "covering", "all"].contains(&self.path) {
-            let mut parameters = tree;
-            parameters["build"] = json!(self.build);
-            pages_block("index", "btree-index", parameters);
+            if self.index == "skip-list" {
+                // In memory: no pages.
+                blocks.push(("index", "skip-list", json!({"max_height": 1 + self.page_size / 1024})));
+                if self.log.is_some() {
+                    wires.push("index.log -> wal".into());
+                }
+            } else {
+                let mut parameters = tree;
+                parameters["build"] = json!(self.build);
+                pages_block("index", self.index, parameters);
+            }
             blocks.push(("lookup", "index-scan", json!({})));
             wires.extend(["client.out -> lookup".into(), "lookup.index -> index".into()]);
             if self.path != "covering" {

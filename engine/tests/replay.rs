@@ -92,6 +92,31 @@ fn trees_grow_and_pools_fill_from_event_to_event() {
 }
 
 #[test]
+fn nodes_of_a_skip_list_come_with_their_towers() {
+    let canvas = canvas(
+        &[("client", "client", json!({})), ("list", "skip-list", json!({"max_height": 5}))],
+        &["client.out -> list"],
+    );
+    let workload = small(INSERT);
+    let events = report(&canvas, &workload).events;
+    let inserts: Vec<_> = events.iter().filter(|event| event.kind == "skip_list_insert").collect();
+    assert_eq!(inserts.len(), 300);
+    for (inserted, event) in inserts.iter().enumerate().step_by(90) {
+        let snapshot = after(&canvas, &workload, event.sequence).unwrap();
+        let list = state(&snapshot, "list");
+        assert_eq!(list["nodes_count"], 600 + inserted + 1);
+        let nodes = list["nodes"].as_array().unwrap();
+        let keys: Vec<u64> = nodes.iter().map(|node| node["key"].as_u64().unwrap()).collect();
+        assert!(keys.is_sorted(), "nodes are in key order");
+        let of_event = |node: &&Value| node["key"] == event.payload["key"];
+        assert_eq!(nodes.iter().find(of_event).unwrap()["height"], event.payload["height"]);
+        for (height, count) in (1..=5).zip(list["nodes_by_height"].as_array().unwrap()) {
+            assert_eq!(nodes.iter().filter(|node| node["height"] == height).count() as u64, *count);
+        }
+    }
+}
+
+#[test]
 fn the_frame_shown_first_is_evicted_next() {
     for policy in ["lru", "fifo", "clock", "gclock", "sieve", "slru", "s3-fifo", "2q", "arc", "lfu", "lru-k"]
     {

@@ -169,6 +169,44 @@ fn messages_say_what_to_do() {
 }
 
 #[test]
+fn a_skip_list_has_no_pages_and_towers_of_a_law() {
+    let list = |parameters: Value, wires: &[&str]| {
+        let mut all = vec!["client.out -> scan", "scan.index -> list"];
+        all.extend(wires);
+        canvas(
+            &[
+                ("client", "client", json!({})),
+                ("scan", "index-scan", json!({})),
+                ("list", "skip-list", parameters),
+                ("heap", "heap-storage", json!({"table": "rows"})),
+                ("wal", "wal", json!({})),
+                ("disk", "disk", json!({})),
+            ],
+            &all,
+        )
+    };
+    let heap = ["scan.table -> heap", "heap.pages -> disk", "heap.log -> wal", "wal.device -> disk"];
+    let whole = |wire: &'static str| [&heap[..], &[wire]].concat();
+    assert_eq!(told(&list(json!({}), &whole("list.log -> wal"))), [""; 0]);
+    for (parameters, wires, expected) in [
+        (json!({}), whole("list.pages -> disk"), "UNKNOWN_PORT connections.6.source.port"),
+        (json!({}), whole("list.log -> disk"), "PORT_MISMATCH connections.6"),
+        (json!({}), whole("heap.pages -> list"), "PORT_MISMATCH connections.6"),
+        (json!({"table": "main"}), heap.to_vec(), "TABLE_MISMATCH blocks.1"),
+        (
+            json!({"probability": 0.6}),
+            heap.to_vec(),
+            "PARAMETER_OUT_OF_RANGE blocks.2.parameters.probability",
+        ),
+        (json!({"max_height": 0}), heap.to_vec(), "PARAMETER_OUT_OF_RANGE blocks.2.parameters.max_height"),
+        (json!({"page_size": 8192}), heap.to_vec(), "UNKNOWN_PARAMETER blocks.2.parameters.page_size"),
+    ] {
+        let found = told(&list(parameters, &wires));
+        assert!(found.contains(&expected.to_owned()), "expected {expected}: {found:?}");
+    }
+}
+
+#[test]
 fn rules_of_the_whole_graph() {
     let two_clients = with(|canvas| {
         canvas["blocks"].as_array_mut().unwrap().push(json!({"id": "second", "type": "client"}));

@@ -16,6 +16,8 @@ pub(crate) mod lsm_block;
 pub(crate) mod operator;
 pub(crate) mod rows;
 pub(crate) mod seq_scan;
+pub(crate) mod skip_list;
+pub(crate) mod skip_list_block;
 pub(crate) mod statement;
 pub(crate) mod tree;
 pub(crate) mod tree_block;

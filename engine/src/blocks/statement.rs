@@ -31,6 +31,7 @@ impl Kernel<'_> {
         match statement.find {
             Find::Lsm { .. } => self.begin_lsm_statement(client, number, rank, rows),
             Find::Hash { .. } => self.begin_hash_statement(client, number, rank),
+            Find::SkipList { .. } => self.begin_skip_list_statement(client, number, rank, rows),
             Find::Search { tree, fetch, operator } => {
                 if let Some(operator) = operator {
                     self.tell_index_lookup(client, operator, rank);
@@ -90,7 +91,10 @@ impl Kernel<'_> {
         let client_state = &mut self.clients[client as usize];
         client_state.rank = rank;
         client_state.record = record;
-        let alone = state.indexes.is_empty() && state.column_indexes.is_empty() && state.hashes.is_empty();
+        let alone = state.indexes.is_empty()
+            && state.column_indexes.is_empty()
+            && state.hashes.is_empty()
+            && state.skip_lists.is_empty();
         if let (&[lsm], None, true) = (&state.lsms[..], state.storage, alone) {
             // The LSM tree is all there is.
             let flow = self.lsm_put(client, lsm, rank, false, false);
@@ -107,6 +111,7 @@ impl Kernel<'_> {
         for lsm in state.lsms.iter().rev() {
             steps.push(Step::LsmPut { lsm: *lsm, rank, deleted: false, delayed: false });
         }
+        steps.extend(state.skip_lists.iter().rev().map(|list| Step::SkipListInsert { list: *list, rank }));
         for hash in state.hashes.iter().rev() {
             steps.push(Step::HashInsert { hash: *hash, rank });
             steps.push(Step::HashVisit { hash: *hash, rank });
@@ -199,6 +204,21 @@ impl Kernel<'_> {
                 let storage = if fetch { table.storage } else { None };
                 if statement.kind == OperationType::Delete && !fetch {
                     self.push(client, Step::RemoveRow { table: statement.table, rank, found_in: None });
+                }
+                (None, storage)
+            }
+            Find::SkipList { list, fetch, operator } => {
+                if let Some(operator) = operator {
+                    self.operators[usize::from(operator)].counters.add(ROWS, 1);
+                    self.operators[usize::from(operator)].counters.add(PAGES, u64::from(fetch));
+                }
+                let storage = if fetch { table.storage } else { None };
+                match statement.kind {
+                    OperationType::Update if storage.is_none() => self.skip_list_update(client, list),
+                    OperationType::Delete if storage.is_none() => {
+                        self.push(client, Step::RemoveRow { table: statement.table, rank, found_in: None });
+                    }
+                    _ => {}
                 }
                 (None, storage)
             }
@@ -346,6 +366,8 @@ impl Kernel<'_> {
             Some(Storage::Tree(tree)) => Some(tree),
             _ => None,
         };
+        let steps = &mut self.clients[client as usize].steps;
+        steps.extend(state.skip_lists.iter().map(|list| Step::SkipListRemove { list: *list, rank }));
         for hash in state.hashes.clone() {
             self.push(client, Step::HashRemove { hash, rank });
             self.push(client, Step::HashVisit { hash, rank });

@@ -39,6 +39,8 @@ pub(crate) struct Costs {
     pub(crate) split_ns: u64,
     /// Ending a transaction, its log's write call included, apart from waiting for the log.
     pub(crate) commit_ns: u64,
+    /// Comparing with the key of a node in memory: that the node is in no cache outweighs the comparison.
+    pub(crate) key_compare_ns: u64,
     /// LSM: adding an entry to the memtable.
     pub(crate) lsm_put_ns: u64,
     /// LSM: what a get or the start of a range costs before any table is asked: version, memtables, iterators.
@@ -66,6 +68,7 @@ pub(crate) fn costs(processor: Processor) -> Costs {
         log_record_ns: 200,
         split_ns: 1_000,
         commit_ns: 300,
+        key_compare_ns: 20,
         lsm_put_ns: 100,
         lsm_search_ns: 100,
         lsm_block_ns: 0,

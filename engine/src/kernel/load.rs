@@ -47,6 +47,12 @@ pub(crate) enum Find {
         fetch: bool,
         operator: Option<u16>,
     },
+    /// Search of a skip list; `fetch` where the row lies elsewhere.
+    SkipList {
+        list: u16,
+        fetch: bool,
+        operator: Option<u16>,
+    },
     Scan {
         storage: Storage,
         read_ahead_pages: u32,
@@ -130,6 +136,7 @@ impl<'a> Kernel<'a> {
                 column_indexes,
                 lsms: numbers_of(&|spec| matches!(spec, Spec::Lsm(_))),
                 hashes: numbers_of(&|spec| matches!(spec, Spec::Hash(_))),
+                skip_lists: numbers_of(&|spec| matches!(spec, Spec::SkipList(_))),
                 record_bytes: table.record_bytes,
                 next_record: table.record_count as u32,
                 arrived: table.record_count,
@@ -188,6 +195,7 @@ impl<'a> Kernel<'a> {
             lsms: world.lsms,
             cpu,
             hashes: world.hashes,
+            skip_lists: world.skip_lists,
             lsm_pages: Vec::new(),
             operators: world.operators,
             clients: (0..config.concurrency).map(|_| Client::new()).collect(),
@@ -310,6 +318,7 @@ fn bind(
         match world.spec(index) {
             Spec::Lsm(_) => Find::Lsm { lsm: number, fetch, operator },
             Spec::Hash(_) => Find::Hash { hash: number, fetch, operator },
+            Spec::SkipList(_) => Find::SkipList { list: number, fetch, operator },
             _ => Find::Search { tree: number, fetch, operator },
         }
     };

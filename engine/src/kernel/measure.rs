@@ -65,6 +65,7 @@ impl Kernel<'_> {
         self.heaps.iter_mut().for_each(|heap| heap.counters.mark());
         self.lsms.iter_mut().for_each(|lsm| lsm.counters.mark());
         self.hashes.iter_mut().for_each(|hash| hash.counters.mark());
+        self.skip_lists.iter_mut().for_each(|list| list.counters.mark());
         self.operators.iter_mut().for_each(|operator| operator.counters.mark());
     }
 

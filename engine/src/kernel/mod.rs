@@ -33,6 +33,7 @@ use crate::blocks::hash_block::HashBlock;
 use crate::blocks::heap::HeapBlock;
 use crate::blocks::lsm_block::LsmBlock;
 use crate::blocks::operator::Operator;
+use crate::blocks::skip_list_block::SkipListBlock;
 use crate::blocks::tree_block::TreeBlock;
 use crate::blocks::wal::Wal;
 use crate::metrics::bands::Bands;
@@ -97,6 +98,7 @@ pub(crate) struct TableState {
     pub(crate) column_indexes: Vec<ColumnIndex>,
     pub(crate) lsms: Vec<u16>,
     pub(crate) hashes: Vec<u16>,
+    pub(crate) skip_lists: Vec<u16>,
     pub(crate) record_bytes: u32,
     /// Number the next inserted record gets.
     pub(crate) next_record: u32,
@@ -136,6 +138,7 @@ pub(crate) struct Kernel<'a> {
     pub(crate) heaps: Vec<HeapBlock>,
     pub(crate) lsms: Vec<LsmBlock>,
     pub(crate) hashes: Vec<HashBlock>,
+    pub(crate) skip_lists: Vec<SkipListBlock>,
     /// Data blocks of the LSM search in progress.
     pub(crate) lsm_pages: Vec<u32>,
     pub(crate) operators: Vec<Operator>,

@@ -54,10 +54,11 @@ impl Kernel<'_> {
             Some(Storage::Tree(tree)) => keys(tree),
             None => match table.lsms.first() {
                 Some(lsm) => self.lsms[usize::from(*lsm)].lsm.live_keys(),
-                None => match (table.indexes.first(), table.hashes.first()) {
-                    (Some(index), _) => keys(*index),
-                    (None, Some(hash)) => self.hashes[usize::from(*hash)].buckets.keys(),
-                    (None, None) => 0,
+                None => match (table.indexes.first(), table.hashes.first(), table.skip_lists.first()) {
+                    (Some(index), ..) => keys(*index),
+                    (None, Some(hash), _) => self.hashes[usize::from(*hash)].buckets.keys(),
+                    (None, None, Some(list)) => self.skip_lists[usize::from(*list)].list.keys().into(),
+                    (None, None, None) => 0,
                 },
             },
         }
@@ -233,6 +234,10 @@ impl Kernel<'_> {
         for hash in &self.hashes {
             results[hash.block].counters = hash.counters.to_map();
             results[hash.block].gauges = map(hash.gauges());
+        }
+        for list in &self.skip_lists {
+            results[list.block].counters = list.counters.to_map();
+            results[list.block].gauges = map(list.gauges());
         }
         for lsm in &self.lsms {
             results[lsm.block].counters = lsm.counters.to_map();

@@ -64,6 +64,7 @@ impl Kernel<'_> {
         self.lsms.iter().for_each(|lsm| states[lsm.block] = lsm.lsm.state());
         self.pools.iter().for_each(|pool| states[pool.block] = pool.state(page));
         self.hashes.iter().for_each(|hash| states[hash.block] = hash.state());
+        self.skip_lists.iter().for_each(|list| states[list.block] = list.state());
         self.wals.iter().for_each(|wal| states[wal.block] = wal.state());
         self.disks.iter().for_each(|disk| states[disk.block] = disk.state());
         self.cpu.iter().for_each(|cpu| states[cpu.block] = cpu.state());

@@ -43,6 +43,14 @@ pub(crate) enum Step {
     HashInsert { hash: u16, rank: u32 },
     /// Takes a rank out of a hash index, whose bucket has been visited.
     HashRemove { hash: u16, rank: u32 },
+    /// Rows of a range of a skip list from a rank on.
+    SkipListRange { statement: u16, rank: u32, remaining: u32 },
+    /// Adds a rank to a skip list.
+    SkipListInsert { list: u16, rank: u32 },
+    /// Tells a skip list the new place of a row.
+    SkipListMoved { list: u16 },
+    /// Takes a rank out of a skip list.
+    SkipListRemove { list: u16, rank: u32 },
     /// A row's new version lies on another page: every index gets an entry. `changed`: with another value on columns beside the key.
     MovedRow { table: u16, rank: u32, old_page: u32, changed: bool },
     /// Adds the entry of a row's new version to a tree, whose leaf has been visited.
@@ -113,6 +121,12 @@ impl Kernel<'_> {
             Step::HashVisit { hash, rank } => self.visit_bucket(client, hash, rank, true),
             Step::HashInsert { hash, rank } => self.hash_insert(client, hash, rank),
             Step::HashRemove { hash, rank } => self.hash_remove(client, hash, rank),
+            Step::SkipListRange { statement, rank, remaining } => {
+                self.skip_list_range(client, statement, rank, remaining)
+            }
+            Step::SkipListInsert { list, rank } => self.skip_list_insert(client, list, rank),
+            Step::SkipListMoved { list } => self.skip_list_moved(client, list),
+            Step::SkipListRemove { list, rank } => self.skip_list_remove(client, list, rank),
             Step::RowArrived { table } => {
                 self.tables[usize::from(table)].arrived += 1;
                 Flow::Next

@@ -17,13 +17,16 @@ use crate::blocks::heap::{self, HeapBlock};
 use crate::blocks::lsm::Lsm;
 use crate::blocks::lsm_block::LsmBlock;
 use crate::blocks::operator::Operator;
+use crate::blocks::skip_list::SkipList;
+use crate::blocks::skip_list_block::SkipListBlock;
 use crate::blocks::tree::{Cells, MAX_LEVELS, Structure, Tree, TreeShape};
 use crate::blocks::tree_block::{Overflow, TreeBlock};
 use crate::blocks::wal::Wal;
 use crate::design::{Code, Diagnostic};
 use crate::plan::route::table_of;
 use crate::plan::{
-    BlockIndex, ColumnSpec, HashSpec, HeapSpec, LsmBuild, LsmSpec, PageFormat, Plan, Spec, TreeSpec,
+    BlockIndex, ColumnSpec, HashSpec, HeapSpec, LsmBuild, LsmSpec, PageFormat, Plan, SkipListSpec, Spec,
+    TreeSpec,
 };
 use crate::prng::Stream;
 use crate::workload::keyspace::KeySpace;
@@ -56,6 +59,7 @@ pub(super) struct World<'a> {
     pub(super) heaps: Vec<HeapBlock>,
     pub(super) lsms: Vec<LsmBlock>,
     pub(super) hashes: Vec<HashBlock>,
+    pub(super) skip_lists: Vec<SkipListBlock>,
     pub(super) operators: Vec<Operator>,
     /// Where pages come from, and the space of the header page that trees of one database share there.
     pub(super) header_spaces: Vec<(BlockIndex, u16)>,
@@ -78,6 +82,7 @@ impl<'a> World<'a> {
             heaps: Vec::new(),
             lsms: Vec::new(),
             hashes: Vec::new(),
+            skip_lists: Vec::new(),
             operators: Vec::new(),
             header_spaces: Vec::new(),
             column_indexes: Vec::new(),
@@ -232,6 +237,10 @@ impl<'a> World<'a> {
                 }
                 Spec::Hash(spec) => {
                     self.add_hash(block, spec, table, keys, control, memory)?;
+                    true
+                }
+                Spec::SkipList(spec) => {
+                    self.add_skip_list(block, spec, table, keys, control, memory)?;
                     true
                 }
                 Spec::Lsm(spec) => {
@@ -409,6 +418,39 @@ impl<'a> World<'a> {
         Ok(())
     }
 
+    fn add_skip_list(
+        &mut self,
+        block: BlockIndex,
+        spec: &SkipListSpec,
+        table: &Table,
+        keys: &KeySpace,
+        control: &Control,
+        memory: &mut Memory,
+    ) -> Result<(), SimulateError> {
+        memory.charge(SkipList::memory_for(keys.universe()))?;
+        let mut list = self.empty_skip_list(block, spec, keys.universe());
+        let deleted = self.heap_of(table).map(|heap| self.deleted(heap, table));
+        for record in 0..table.record_count as u32 {
+            if u64::from(record) % LOAD_POLL == 0 {
+                control.check()?;
+            }
+            if !deleted.as_ref().is_some_and(|deleted| deleted(record)) {
+                list.insert(keys.rank_of(record));
+            }
+        }
+        let stored = self.plan.table(&table.name).is_some_and(|plan| plan.storage.is_some());
+        let entry_bytes = if stored { table.key_bytes + ROW_PLACE_BYTES } else { table.record_bytes };
+        self.numbers.0[block] = Some(self.skip_lists.len() as u16);
+        let wal = spec.log.map(|log| self.numbers.of(log));
+        self.skip_lists.push(SkipListBlock::new(block, list, wal, table.key_bytes, entry_bytes));
+        Ok(())
+    }
+
+    fn empty_skip_list(&self, block: BlockIndex, spec: &SkipListSpec, universe: u32) -> SkipList {
+        let towers = Stream::new(self.seed, &format!("towers of {}", self.plan.blocks[block].id));
+        SkipList::new(universe, spec.probability, spec.max_height, towers)
+    }
+
     /// The heap a table's rows lie in.
     fn heap_of(&self, table: &Table) -> Option<&'a HeapSpec> {
         let plan = self.plan;
@@ -578,6 +620,11 @@ impl<'a> World<'a> {
                 let buckets =
                     Buckets::new(spec.method, spec.page_size_bytes, spec.fill_factor, 0, keys.universe());
                 self.hashes.push(HashBlock::new(block, buckets, 0, None, spec.page_size_bytes));
+            }
+            Spec::SkipList(spec) => {
+                self.numbers.0[block] = Some(self.skip_lists.len() as u16);
+                let list = self.empty_skip_list(block, spec, keys.universe());
+                self.skip_lists.push(SkipListBlock::new(block, list, None, 1, 1));
             }
             Spec::Lsm(spec) => {
                 self.numbers.0[block] = Some(self.lsms.len() as u16);

@@ -7,7 +7,7 @@ use super::route::{self, table_of};
 use super::{
     AtCommit, BlockIndex, BloomKind, CheckpointSpec, ColumnSpec, CommitMode, CompactionKind, CpuSpec,
     DiskSpec, HashSpec, HeapSpec, LsmBuild, LsmSpec, PageFormat, Plan, PlanBlock, PolicyKind, PoolSpec,
-    Processor, RecordFormat, Spec, TreeSpec, WalSpec, WriterSpec,
+    Processor, RecordFormat, SkipListSpec, Spec, TreeSpec, WalSpec, WriterSpec,
 };
 use crate::blocks::hash::Method;
 use crate::design::catalog::{self, BlockType, ParameterDefault, Persona};
@@ -104,6 +104,12 @@ impl Reader<'_> {
                 fill_factor: self.number("fill_factor")?,
                 bulk_build: self.text("build")? == "bulk",
                 pages: self.target("pages")?,
+                log: self.target("log"),
+            }),
+            "skip-list" => Spec::SkipList(SkipListSpec {
+                table: self.text("table").unwrap_or_default(),
+                probability: self.number("probability")?,
+                max_height: self.integer("max_height")?,
                 log: self.target("log"),
             }),
             "heap-storage" => Spec::Heap(HeapSpec {
@@ -383,7 +389,11 @@ impl Reader<'_> {
 fn inherit_tables(canvas: &Canvas, blocks: &mut [PlanBlock]) {
     for index in 0..blocks.len() {
         let stated = canvas.blocks[index].parameters.contains_key("table");
-        if stated || !matches!(blocks[index].spec, Spec::BtreeIndex(_) | Spec::Hash(_) | Spec::Lsm(_)) {
+        let inherits = matches!(
+            blocks[index].spec,
+            Spec::BtreeIndex(_) | Spec::Hash(_) | Spec::SkipList(_) | Spec::Lsm(_)
+        );
+        if stated || !inherits {
             continue;
         }
         let inherited = blocks
@@ -399,6 +409,7 @@ fn inherit_tables(canvas: &Canvas, blocks: &mut [PlanBlock]) {
         match &mut blocks[index].spec {
             Spec::BtreeIndex(tree) => tree.table = inherited,
             Spec::Hash(hash) => hash.table = inherited,
+            Spec::SkipList(list) => list.table = inherited,
             Spec::Lsm(lsm) => lsm.table = inherited,
             _ => {}
         }

@@ -134,6 +134,13 @@ impl Plan {
                 ),
                 format!("pages → {}, {}", self.id(hash.pages), log(hash.log)),
             ],
+            Spec::SkipList(list) => vec![format!(
+                "table {}, in memory, towers of up to {} pointers with probability {}, {}",
+                list.table,
+                list.max_height,
+                list.probability,
+                log(list.log)
+            )],
             Spec::Lsm(lsm) => vec![
                 format!(
                     "table {}, blocks of {} bytes, {} compaction, {}",

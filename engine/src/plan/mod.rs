@@ -40,6 +40,7 @@ pub(crate) enum Spec {
     SeqScan { table: BlockIndex, read_ahead_pages: u32 },
     BtreeIndex(TreeSpec),
     Hash(HashSpec),
+    SkipList(SkipListSpec),
     Lsm(LsmSpec),
     Heap(HeapSpec),
     Clustered(TreeSpec),
@@ -168,6 +169,14 @@ pub(crate) struct HashSpec {
     pub(crate) fill_factor: f64,
     pub(crate) bulk_build: bool,
     pub(crate) pages: BlockIndex,
+    pub(crate) log: Option<BlockIndex>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct SkipListSpec {
+    pub(crate) table: String,
+    pub(crate) probability: f64,
+    pub(crate) max_height: u32,
     pub(crate) log: Option<BlockIndex>,
 }
 

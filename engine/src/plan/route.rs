@@ -112,6 +112,7 @@ pub(crate) fn table_of(spec: &Spec) -> Option<&str> {
         Spec::Heap(heap) => Some(&heap.table),
         Spec::Clustered(tree) | Spec::BtreeIndex(tree) => Some(&tree.table),
         Spec::Hash(hash) => Some(&hash.table),
+        Spec::SkipList(list) => Some(&list.table),
         Spec::Lsm(lsm) => Some(&lsm.table),
         _ => None,
     }
@@ -125,7 +126,7 @@ fn is_storage(spec: &Spec) -> bool {
 fn is_index(spec: &Spec) -> bool {
     match spec {
         Spec::BtreeIndex(tree) => tree.column.is_none(),
-        Spec::Hash(_) | Spec::Lsm(_) => true,
+        Spec::Hash(_) | Spec::SkipList(_) | Spec::Lsm(_) => true,
         _ => false,
     }
 }

@@ -363,10 +363,18 @@ impl Kernel<'_> {
             None => {
                 state.indexes.iter().any(|index| in_tree(*index))
                     || state.hashes.iter().any(|hash| self.hashes[usize::from(*hash)].buckets.contains(rank))
+                    || state
+                        .skip_lists
+                        .iter()
+                        .any(|list| self.skip_lists[usize::from(*list)].list.contains(rank))
                     || state.lsms.iter().any(|lsm| self.lsms[usize::from(*lsm)].lsm.is_live(rank))
             }
         };
-        if !exists && state.storage.is_none() && state.indexes.is_empty() && state.hashes.is_empty() {
+        let blind = state.storage.is_none()
+            && state.indexes.is_empty()
+            && state.hashes.is_empty()
+            && state.skip_lists.is_empty();
+        if !exists && blind {
             // A blind delete writes its tombstones without knowing that there is nothing to delete.
             self.remove_from_trees(client, table, rank, found_in);
             return Flow::Next;

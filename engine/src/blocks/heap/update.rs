@@ -93,6 +93,7 @@ impl Kernel<'_> {
         let indexed = !(table.indexes.is_empty()
             && table.column_indexes.is_empty()
             && table.hashes.is_empty()
+            && table.skip_lists.is_empty()
             && table.lsms.is_empty());
         // Only an index on another column than the key can hold a column that changes.
         let changes_index = statement.changes_indexed_column && !table.column_indexes.is_empty();
@@ -185,6 +186,7 @@ impl Kernel<'_> {
         for lsm in &state.lsms {
             steps.push(Step::LsmPut { lsm: *lsm, rank, deleted: false, delayed: false });
         }
+        steps.extend(state.skip_lists.iter().map(|list| Step::SkipListMoved { list: *list }));
         // In a hash index the new entry takes the place of the old one, in the same bucket.
         steps.extend(state.hashes.iter().map(|hash| Step::HashVisit { hash: *hash, rank }));
         for column in state.column_indexes.iter_mut().rev() {
@@ -217,6 +219,7 @@ impl Kernel<'_> {
         for lsm in &state.lsms {
             steps.push(Step::LsmPut { lsm: *lsm, rank, deleted: true, delayed: false });
         }
+        steps.extend(state.skip_lists.iter().map(|list| Step::SkipListRemove { list: *list, rank }));
         for hash in &state.hashes {
             steps.push(Step::HashRemove { hash: *hash, rank });
             steps.push(Step::HashVisit { hash: *hash, rank });

@@ -14,6 +14,7 @@ mod lsm_tree;
 mod model;
 mod personas;
 mod seq_scan;
+mod skip_list;
 mod wal;
 
 use std::fmt;
@@ -274,6 +275,7 @@ const BLOCK_TYPES: &[BlockType] = &[
     seq_scan::SEQ_SCAN,
     btree_index::BTREE_INDEX,
     hash_index::HASH_INDEX,
+    skip_list::SKIP_LIST,
     lsm_tree::LSM_TREE,
     heap_storage::HEAP_STORAGE,
     clustered_storage::CLUSTERED_STORAGE,
