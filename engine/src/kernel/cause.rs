@@ -19,6 +19,8 @@ pub(crate) const DEVICE_WRITE: usize = 2;
 pub(crate) const PAGE_IN_FLIGHT: usize = 0;
 pub(crate) const WRITE_BACK: usize = 1;
 pub(crate) const FRAME_WAIT: usize = 2;
+/// Another transaction writes to the database, which takes one writer at a time.
+pub(crate) const WRITER_LOCK: usize = 3;
 
 /// First cause of an LSM tree; the other follows.
 pub(crate) const WRITE_SLOWDOWN: usize = 0;
@@ -61,9 +63,8 @@ impl Causes {
         }
         for block in pools {
             causes.pools.push(causes.list.len());
-            causes
-                .list
-                .extend(["page_in_flight", "write_back", "frame_wait"].map(|name| (name, Some(block))));
+            let names = ["page_in_flight", "write_back", "frame_wait", "writer_lock"];
+            causes.list.extend(names.map(|name| (name, Some(block))));
         }
         for block in wals {
             causes.wals.push(causes.list.len());

@@ -8,6 +8,7 @@ use super::step::{Flow, Step};
 use super::{Kernel, TOUCHED_REST};
 use crate::blocks::tree::{MAX_LEVELS, Path};
 use crate::prng::{Rng, Stream};
+use crate::workload::OperationType;
 
 /// One client: a person at a keyboard, a connection, a thread.
 #[derive(Debug)]
@@ -40,6 +41,8 @@ pub(crate) struct Client {
     pub(crate) logs: u128,
     /// Operations of the transaction in progress that are done.
     in_transaction: u32,
+    /// The transaction in progress has begun to change something.
+    wrote: bool,
     /// The operation in progress ends its transaction.
     commits: bool,
     /// The operation in progress has committed.
@@ -99,6 +102,7 @@ impl Client {
             record: 0,
             logs: 0,
             in_transaction: 0,
+            wrote: false,
             commits: false,
             committed: false,
             traced: false,
@@ -163,6 +167,7 @@ impl Kernel<'_> {
         if let Some(client) = self.idle.pop() {
             self.resume(client);
         }
+        self.let_writers_finish();
     }
 
     /// A client goes on with its steps, or takes its next operation.
@@ -211,23 +216,41 @@ impl Kernel<'_> {
         match state.stage {
             Stage::Idle => Flow::Wait,
             Stage::Statement(place) => {
-                let statements = &self.program.groups[usize::from(state.group)].statements;
-                state.stage = match usize::from(place) + 1 < statements.len() {
+                let group = usize::from(state.group);
+                let statement = self.program.groups[group].statements[usize::from(place)];
+                if !state.wrote && self.statements[usize::from(statement)].kind != OperationType::Select {
+                    if let Some(flow) = self.wait_for_writer_lock(client) {
+                        return flow;
+                    }
+                    self.clients[client as usize].wrote = true;
+                }
+                let state = &mut self.clients[client as usize];
+                state.stage = match usize::from(place) + 1 < self.program.groups[group].statements.len() {
                     true => Stage::Statement(place + 1),
                     false if state.commits => {
-                        // Under what the statement is about to push, so they come after it.
-                        state.steps.extend(self.forcing_pools.iter().map(|pool| Step::Force { pool: *pool }));
+                        if state.wrote {
+                            // Under what the statement is about to push, so they come after it.
+                            let force = |pool: &u16| Step::Force { pool: *pool };
+                            state.steps.extend(self.forcing_pools.iter().map(force));
+                        }
                         Stage::Commit
                     }
                     false => Stage::End,
                 };
-                let statement = statements[usize::from(place)];
                 self.begin_statement(client, statement)
             }
             Stage::Commit => self.commit(client),
             Stage::End => self.end_operation(client),
             Stage::Vacuum => self.vacuum(client),
         }
+    }
+
+    /// Whether every operation has begun.
+    pub(super) fn nothing_left_to_begin(&self) -> bool {
+        self.issued == self.program.total
+            || (self.arrival_gap_ns.is_some()
+                && self.arrived == self.program.total
+                && self.backlog.is_empty())
     }
 
     /// Whether there was an operation to begin.
@@ -237,12 +260,14 @@ impl Kernel<'_> {
                 Some(arrived_ns) => arrived_ns,
                 None => {
                     self.idle.push(client);
+                    self.let_writers_finish();
                     return false;
                 }
             }
         } else if self.issued < self.program.total {
             self.now_ns
         } else {
+            self.let_writers_finish();
             return false;
         };
         let operation = self.issued;
@@ -338,7 +363,11 @@ impl Kernel<'_> {
         if logs == 0 {
             self.clients[client as usize].committed = true;
             self.clients[client as usize].stage = Stage::End;
-            self.cpu_ns += self.costs.commit_ns;
+            // A transaction that changed nothing has nothing to make durable.
+            if std::mem::take(&mut self.clients[client as usize].wrote) {
+                self.cpu_ns += self.costs.commit_ns;
+                self.release_writer_lock(client);
+            }
             if self.clients[client as usize].traced {
                 self.trace.emit(
                     self.now_ns + self.cpu_ns,

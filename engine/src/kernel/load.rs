@@ -209,6 +209,7 @@ impl<'a> Kernel<'a> {
             vacuums,
             washed: Vec::new(),
             forcing_pools,
+            writer_lock: Default::default(),
             forced: Vec::new(),
             copies_written: 0,
             header_spaces: world.header_spaces.into_iter().map(|(_, space)| space).collect(),

@@ -20,6 +20,7 @@ mod program;
 pub(crate) mod snapshot;
 pub(crate) mod step;
 mod world;
+mod writer_lock;
 
 use std::collections::VecDeque;
 
@@ -51,6 +52,7 @@ use cost::Costs;
 use horizon::Horizon;
 use load::BoundStatement;
 use program::Program;
+use writer_lock::WriterLock;
 
 /// Events between two looks at the stop flag and the memory.
 const POLL_EVENTS: u64 = 4_096;
@@ -156,6 +158,7 @@ pub(crate) struct Kernel<'a> {
     pub(crate) vacuums: Vec<u16>,
     /// Pages of the background round in progress.
     washed: Vec<SpacePage>,
+    writer_lock: WriterLock,
     /// Pools that write changed pages at commit, and the pages of a commit in progress.
     forcing_pools: Vec<u16>,
     forced: Vec<SpacePage>,
