@@ -168,6 +168,13 @@ fn designs() -> Vec<Value> {
         &["client.out -> seq", "seq.table -> rows", "rows.pages -> disk"],
     );
     let versions = versioned(30, json!({}), json!({"column": "other"}));
+    let vacuumed = versioned(
+        30,
+        json!({
+            "autovacuum_scale_factor": 0.01, "autovacuum_threshold": 0, "autovacuum_naptime_seconds": 0.002,
+        }),
+        json!({"column": "other"}),
+    );
     // Changed pages are written at commit.
     let committed = |kind: &str, tree: Value, pool: Value| {
         canvas(
@@ -194,6 +201,7 @@ fn designs() -> Vec<Value> {
         skipping(20, none(), none()),
         skipping(20, json!({"probability": 0.5, "max_height": 3}), json!({"updates": "new_version"})),
         in_memory(none()),
+        vacuumed,
         committed("clustered-storage", sqlite(json!({"page_size": 1024})), in_place.clone()),
         committed(
             "clustered-storage",

@@ -58,7 +58,7 @@ impl Cpu {
 
     /// The client's core is free; the one that waited longest has it now.
     fn release(&mut self, client: u32, now_ns: u64) -> Option<u32> {
-        self.held_since_ns[client as usize].take()?;
+        self.held_since_ns.get_mut(client as usize)?.take()?;
         let next = self.queue.pop_front();
         match next {
             Some(next) => self.held_since_ns[next as usize] = Some(now_ns),
@@ -103,6 +103,8 @@ impl Kernel<'_> {
     pub(crate) fn has_core(&mut self, client: u32) -> bool {
         match &self.cpu {
             None => true,
+            // A vacuum is none of the clients that share the cores.
+            Some(cpu) if client as usize >= cpu.held_since_ns.len() => true,
             Some(cpu) if cpu.held_since_ns[client as usize].is_some() => !self.quantum_is_over(client),
             Some(_) => self.take_core(client),
         }

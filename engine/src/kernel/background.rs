@@ -10,24 +10,25 @@ use crate::blocks::disk::{IoKind, Purpose};
 use crate::blocks::wal::BYTES_APPENDED;
 
 impl Kernel<'_> {
-    /// Sets the timers of the pools that act on their own.
+    /// Sets the timers of the pools and vacuums that act on their own.
     pub(super) fn start_background(&mut self) {
         for pool in 0..self.pools.len() {
             self.set_pool_timer(pool);
         }
+        (0..self.vacuums.len()).for_each(|worker| self.set_vacuum_timer(worker));
     }
 
     fn set_pool_timer(&mut self, pool: usize) {
         let due_ns = self.pools[pool].background.as_ref().and_then(|background| background.due_ns());
         if let Some(due_ns) = due_ns {
-            self.pool_timers += 1;
+            self.timers += 1;
             self.calendar.schedule(due_ns, Event::PoolTimer(pool as u8));
         }
     }
 
     /// A pool wanted to be looked at now.
     pub(super) fn pool_timer(&mut self, pool: usize) {
-        self.pool_timers -= 1;
+        self.timers -= 1;
         let mut pages = std::mem::take(&mut self.washed);
         self.pools[pool].writer_round(self.now_ns, &mut pages);
         let logs = self.pools[pool].page_logs.as_ref().map_or(&[][..], |logs| &logs.logs);
@@ -47,7 +48,7 @@ impl Kernel<'_> {
             self.trace.emit(self.now_ns, block, "checkpoint_completed", || json!({}));
         }
         // Where only timers are left, nobody is going to change a page again.
-        if self.calendar.len() > self.pool_timers {
+        if self.calendar.len() > self.timers {
             self.set_pool_timer(pool);
         }
     }

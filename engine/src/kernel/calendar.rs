@@ -17,13 +17,16 @@ pub(crate) enum Event {
     LogTimer(u8),
     /// A pool's background work is due.
     PoolTimer(u8),
+    /// A heap is to be looked at: has it dead rows enough to be vacuumed?
+    VacuumTimer(u8),
 }
 
 /// Bits of the packed word that hold the event; the sequence number above them decides ties.
 const EVENT_BITS: u32 = 24;
 const KIND_BITS: u32 = 22;
-/// Tells the two kinds of timers apart.
+/// Tell the kinds of timers apart.
 const POOL_TIMER: u32 = 1 << 16;
+const VACUUM_TIMER: u32 = 1 << 17;
 
 /// (time, sequence << 24 | event): 16 bytes an entry, compared as two integers.
 type Entry = (u64, u64);
@@ -90,6 +93,7 @@ fn pack(event: Event) -> u32 {
         Event::Disk { disk, slot } => (2, u32::from(disk) << 12 | u32::from(slot)),
         Event::LogTimer(wal) => (3, u32::from(wal)),
         Event::PoolTimer(pool) => (3, POOL_TIMER | u32::from(pool)),
+        Event::VacuumTimer(worker) => (3, VACUUM_TIMER | u32::from(worker)),
     };
     kind << KIND_BITS | index
 }
@@ -101,8 +105,9 @@ fn unpack(code: u32) -> Event {
         0 => Event::Client(index),
         1 => Event::Arrival,
         2 => Event::Disk { disk: (index >> 12) as u8, slot: (index & 0xFFF) as u16 },
-        _ if index & POOL_TIMER == 0 => Event::LogTimer(index as u8),
-        _ => Event::PoolTimer(index as u8),
+        _ if index & POOL_TIMER != 0 => Event::PoolTimer(index as u8),
+        _ if index & VACUUM_TIMER != 0 => Event::VacuumTimer(index as u8),
+        _ => Event::LogTimer(index as u8),
     }
 }
 
@@ -119,6 +124,7 @@ mod tests {
             Event::Disk { disk: 99, slot: 1023 },
             Event::LogTimer(99),
             Event::PoolTimer(99),
+            Event::VacuumTimer(99),
         ] {
             assert_eq!(unpack(pack(event)), event);
         }

@@ -65,11 +65,23 @@ enum Stage {
     Statement(u16),
     Commit,
     End,
+    /// It is no client of the workload but a vacuum in progress.
+    Vacuum,
 }
 
 impl Client {
     pub(super) fn in_progress(&self) -> bool {
         !matches!(self.stage, Stage::Idle)
+    }
+
+    pub(crate) fn begin_vacuum(&mut self) {
+        self.stage = Stage::Vacuum;
+    }
+
+    /// Its log records are nobody's commit.
+    pub(crate) fn end_vacuum(&mut self) {
+        self.stage = Stage::Idle;
+        self.logs = 0;
     }
 
     pub(super) fn new() -> Self {
@@ -131,7 +143,7 @@ impl Kernel<'_> {
         if self.program.warmup == 0 {
             self.begin_measuring();
         }
-        let clients = self.clients.len() as u32;
+        let clients = self.client_count() as u32;
         if self.arrival_gap_ns.is_some() {
             self.idle.extend((0..clients).rev());
             self.schedule_arrival();
@@ -229,6 +241,7 @@ impl Kernel<'_> {
             }
             Stage::Commit => self.commit(client),
             Stage::End => self.end_operation(client),
+            Stage::Vacuum => self.vacuum(client),
         }
     }
 

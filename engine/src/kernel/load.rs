@@ -110,7 +110,11 @@ impl<'a> Kernel<'a> {
             .collect();
 
         memory.charge(key_spaces.iter().map(KeySpace::memory_bytes).sum())?;
-        let mut world = World::new(plan, seed, config.concurrency);
+        // Each heap that is vacuumed has a client of its own.
+        let vacuumed = |spec: &Spec| matches!(spec, Spec::Heap(heap) if heap.vacuum.is_some());
+        let workers = plan.blocks.iter().filter(|block| block.reachable && vacuumed(&block.spec)).count();
+        let clients = config.concurrency + workers as u32;
+        let mut world = World::new(plan, seed, clients);
         world.add_devices(memory)?;
         world.add_tables(&program.tables, &key_spaces, &changes, control, memory)?;
         world.add_operators();
@@ -165,7 +169,7 @@ impl<'a> Kernel<'a> {
             cpu.as_ref().map(|cpu| cpu.block),
         );
         let per_client = size_of::<Client>() + 16 * size_of::<super::step::Step>() + causes.list.len() * 8;
-        memory.charge(u64::from(config.concurrency) * per_client as u64)?;
+        memory.charge(u64::from(clients) * per_client as u64)?;
         memory
             .charge(program.groups.len() as u64 * LATENCIES_BYTES + Bands::memory_for(causes.list.len()))?;
 
@@ -175,6 +179,11 @@ impl<'a> Kernel<'a> {
             .filter_map(|(number, pool)| pool.at_commit.as_ref().map(|_| number))
             .collect();
         let disks: Vec<usize> = world.disks.iter().map(|disk| disk.block).collect();
+        let vacuums: Vec<u16> = (0u16..)
+            .zip(&world.heaps)
+            .filter_map(|(number, heap)| heap.vacuum.as_ref().map(|_| number))
+            .collect();
+        let clients = config.concurrency as usize + vacuums.len();
         let versioned = world.heaps.iter().any(|heap| heap.versions.is_some());
         Ok(Kernel {
             plan,
@@ -198,13 +207,14 @@ impl<'a> Kernel<'a> {
             skip_lists: world.skip_lists,
             lsm_pages: Vec::new(),
             operators: world.operators,
-            clients: (0..config.concurrency).map(|_| Client::new()).collect(),
-            spent_ns: vec![0; config.concurrency as usize * causes.list.len()],
+            clients: (0..clients).map(|_| Client::new()).collect(),
+            spent_ns: vec![0; clients * causes.list.len()],
             ready: VecDeque::new(),
             released: Vec::new(),
             runs: Vec::new(),
             free_runs: Vec::new(),
-            pool_timers: 0,
+            timers: 0,
+            vacuums,
             washed: Vec::new(),
             forcing_pools,
             writer_lock: Default::default(),

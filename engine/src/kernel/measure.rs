@@ -62,7 +62,12 @@ impl Kernel<'_> {
                 copies.counters.mark();
             }
         }
-        self.heaps.iter_mut().for_each(|heap| heap.counters.mark());
+        for heap in &mut self.heaps {
+            heap.counters.mark();
+            if let Some(vacuum) = &mut heap.vacuum {
+                vacuum.counters.mark();
+            }
+        }
         self.lsms.iter_mut().for_each(|lsm| lsm.counters.mark());
         self.hashes.iter_mut().for_each(|hash| hash.counters.mark());
         self.skip_lists.iter_mut().for_each(|list| list.counters.mark());

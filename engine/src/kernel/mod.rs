@@ -155,8 +155,10 @@ pub(crate) struct Kernel<'a> {
     /// Frames of multi-page reads in flight.
     pub(crate) runs: Vec<Vec<u32>>,
     pub(crate) free_runs: Vec<u32>,
-    /// Timers of pools in the calendar.
-    pool_timers: usize,
+    /// Timers of pools and vacuums in the calendar.
+    pub(crate) timers: usize,
+    /// Heaps that are vacuumed while the run goes on: each has a client of its own behind those of the workload.
+    pub(crate) vacuums: Vec<u16>,
     /// Pages of the background round in progress.
     washed: Vec<SpacePage>,
     writer_lock: WriterLock,
@@ -240,6 +242,7 @@ impl Kernel<'_> {
                     self.apply_log_action(usize::from(wal), action);
                 }
                 Event::PoolTimer(pool) => self.pool_timer(usize::from(pool)),
+                Event::VacuumTimer(worker) => self.vacuum_timer(usize::from(worker)),
             }
             while let Some(client) = self.ready.pop_front() {
                 if self.trace.is_reached() {
@@ -249,6 +252,11 @@ impl Kernel<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Clients of the workload.
+    pub(crate) fn client_count(&self) -> usize {
+        self.clients.len() - self.vacuums.len()
     }
 
     /// Bytes of what grows while a run goes on.

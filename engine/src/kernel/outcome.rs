@@ -229,6 +229,9 @@ impl Kernel<'_> {
         }
         for heap in &self.heaps {
             results[heap.block].counters = heap.counters.to_map();
+            if let Some(vacuum) = &heap.vacuum {
+                results[heap.block].counters.extend(vacuum.counters.to_map());
+            }
             results[heap.block].gauges = map(heap.gauges());
         }
         for hash in &self.hashes {
@@ -275,7 +278,7 @@ impl Kernel<'_> {
         }));
         let busy = all.mean_ms() * all.count() as f64;
         result.gauges = map(json!({
-            "clients": self.clients.len(),
+            "clients": self.client_count(),
             // Little's law, from the latencies: operations in progress on average.
             "mean_in_progress": ratio(busy, ns_to_ms(interval_ns)),
         }));

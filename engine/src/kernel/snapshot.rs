@@ -90,7 +90,7 @@ impl Kernel<'_> {
     fn client_states(&self) -> Value {
         let clients: Vec<Value> = (0u32..)
             .zip(&self.clients)
-            .take(ITEMS)
+            .take(ITEMS.min(self.client_count()))
             .map(|(number, client)| {
                 let name = client.in_progress().then(|| {
                     json!({
@@ -102,7 +102,7 @@ impl Kernel<'_> {
                 json!({"client": number, "in_progress": name})
             })
             .collect();
-        json!({"clients_count": self.clients.len(), "clients": clients})
+        json!({"clients_count": self.client_count(), "clients": clients})
     }
 }
 

@@ -545,6 +545,9 @@ impl<'a> World<'a> {
         if spec.deleted_fraction > 0.0 {
             heap.delete_loaded(self.deleted(spec, table));
         }
+        if let Some(vacuum) = &spec.vacuum {
+            heap = heap.with_vacuum(vacuum.clone());
+        }
         self.add_space(block, (spec.pages, spec.log), spec.page_size_bytes, heap.pages(), memory)?;
         self.numbers.0[block] = Some(self.heaps.len() as u16);
         self.heaps.push(heap);

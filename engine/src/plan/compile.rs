@@ -7,7 +7,7 @@ use super::route::{self, table_of};
 use super::{
     AtCommit, BlockIndex, BloomKind, CheckpointSpec, ColumnSpec, CommitMode, CompactionKind, CpuSpec,
     DiskSpec, HashSpec, HeapSpec, LsmBuild, LsmSpec, PageFormat, Plan, PlanBlock, PolicyKind, PoolSpec,
-    Processor, RecordFormat, SkipListSpec, Spec, TreeSpec, WalSpec, WriterSpec,
+    Processor, RecordFormat, SkipListSpec, Spec, TreeSpec, VacuumSpec, WalSpec, WriterSpec,
 };
 use crate::blocks::hash::Method;
 use crate::design::catalog::{self, BlockType, ParameterDefault, Persona};
@@ -120,6 +120,7 @@ impl Reader<'_> {
                 page_requests_per_update: self.integer("page_requests_per_update")?,
                 versions: self.text("updates")? == "new_version",
                 deleted_fraction: self.number("deleted_fraction")?,
+                vacuum: self.vacuum()?,
                 pages: self.target("pages")?,
                 log: self.target("log"),
             }),
@@ -254,6 +255,18 @@ impl Reader<'_> {
             multiplier: self.number("background_writer_multiplier")?,
         };
         Some((delay_ns > 0).then_some(spec))
+    }
+
+    fn vacuum(&self) -> Option<Option<VacuumSpec>> {
+        let spec = VacuumSpec {
+            scale_factor: self.number("autovacuum_scale_factor")?,
+            threshold: self.integer("autovacuum_threshold")?,
+            naptime_ns: ms_to_ns(self.number("autovacuum_naptime_seconds")? * 1e3),
+            cost_delay_ns: ms_to_ns(self.number("vacuum_cost_delay_ms")?),
+        };
+        // Without versions nothing is left to vacuum.
+        let wanted = spec.scale_factor > 0.0 && self.text("updates")? == "new_version";
+        Some(wanted.then_some(spec))
     }
 
     fn checkpoint(&self) -> Option<Option<CheckpointSpec>> {

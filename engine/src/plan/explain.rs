@@ -195,7 +195,14 @@ impl Plan {
                     heap.table,
                     heap.page_size_bytes,
                     heap.fill_factor,
-                    if heap.versions { "make new versions" } else { "in place" }
+                    match (heap.versions, &heap.vacuum) {
+                        (false, _) => "in place".to_owned(),
+                        (true, None) => "make new versions".to_owned(),
+                        (true, Some(vacuum)) => format!(
+                            "make new versions, vacuumed above {} + {} · rows dead ones",
+                            vacuum.threshold, vacuum.scale_factor
+                        ),
+                    }
                 ),
                 format!("pages → {}, {}", self.id(heap.pages), log(heap.log)),
             ],

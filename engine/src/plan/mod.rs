@@ -172,6 +172,16 @@ pub(crate) struct HashSpec {
     pub(crate) log: Option<BlockIndex>,
 }
 
+/// When a heap is vacuumed, and how fast.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct VacuumSpec {
+    /// Dead rows beyond `threshold` that make a vacuum due, as part of the rows.
+    pub(crate) scale_factor: f64,
+    pub(crate) threshold: u32,
+    pub(crate) naptime_ns: u64,
+    pub(crate) cost_delay_ns: u64,
+}
+
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct SkipListSpec {
     pub(crate) table: String,
@@ -191,6 +201,8 @@ pub(crate) struct HeapSpec {
     pub(crate) versions: bool,
     /// Part of the loaded rows that was deleted, and vacuumed away, before the run.
     pub(crate) deleted_fraction: f64,
+    /// Absent where nobody vacuums during the run.
+    pub(crate) vacuum: Option<VacuumSpec>,
     pub(crate) pages: BlockIndex,
     pub(crate) log: Option<BlockIndex>,
 }

@@ -263,6 +263,14 @@ impl Pool {
         }
     }
 
+    /// Whether a page is here, or on its way, and whether it is dirty.
+    pub(crate) fn residence(&self, space: u16, page: u32) -> (bool, bool) {
+        match self.tables[usize::from(space)].get(page as usize) {
+            Some(entry) if *entry != 0 => (true, self.frames[*entry as usize - 1].dirty),
+            _ => (false, false),
+        }
+    }
+
     /// Takes a frame for a page that is absent: a never used one, or the policy's victim. Absent when all are pinned.
     /// The new page is in flight until `arrived`.
     pub(crate) fn take(&mut self, space: u16, page: u32, write: bool) -> Option<Taken> {

@@ -6,6 +6,7 @@
 
 mod free_space;
 pub(crate) mod update;
+pub(crate) mod vacuum;
 pub(crate) mod version_page;
 pub(crate) mod versions;
 
@@ -19,6 +20,7 @@ use crate::kernel::snapshot::listed;
 use crate::kernel::step::{Flow, Step};
 use crate::kernel::{Kernel, Storage};
 use crate::plan::BlockIndex;
+use vacuum::Vacuum;
 use versions::Versions;
 
 pub(crate) const ROWS_READ: usize = 0;
@@ -74,6 +76,8 @@ pub(crate) struct HeapBlock {
     pub(crate) page_requests_per_update: u32,
     /// Absent where rows are updated in place.
     pub(crate) versions: Option<Box<Versions>>,
+    /// Absent where versions stay until visits prune them.
+    pub(crate) vacuum: Option<Box<Vacuum>>,
 }
 
 impl HeapBlock {
@@ -118,6 +122,7 @@ impl HeapBlock {
             unhinted: None,
             page_requests_per_update: 1,
             versions: None,
+            vacuum: None,
         }
     }
 
@@ -259,6 +264,7 @@ impl HeapBlock {
             + self.holes.capacity() as u64 * 4
             + unhinted
             + versions
+            + self.vacuum.as_ref().map_or(0, |vacuum| vacuum.memory_bytes())
     }
 
     /// Pages with their rows in use.

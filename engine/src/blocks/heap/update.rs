@@ -13,7 +13,7 @@ use crate::kernel::{Kernel, Storage};
 /// Fixed parts of log records.
 const UPDATE_BYTES: u32 = 14;
 const LOCK_BYTES: u32 = 8;
-const PRUNE_BYTES: u32 = 8;
+pub(super) const PRUNE_BYTES: u32 = 8;
 const ENTRIES_DELETED_BYTES: u32 = 8;
 const ENTRIES_MERGED_BYTES: u32 = 2;
 /// Lengths of the prefix and suffix that old and new version share.

@@ -150,12 +150,12 @@ impl VersionPage {
         }
     }
 
-    /// VACUUM, after the indexes: dead line pointers can be used again; on a page without tuples they all go. Their number.
-    pub(crate) fn vacuum(&mut self) -> u32 {
-        let freed = self.dead;
-        self.unused += self.dead;
-        self.dead = 0;
-        if self.tuples == 0 {
+    /// VACUUM, after the indexes: so many dead line pointers can be used again; on a page without tuples they all go.
+    pub(crate) fn vacuum(&mut self, line_pointers: u32) -> u32 {
+        let freed = self.dead.min(u16::try_from(line_pointers).unwrap_or(u16::MAX));
+        self.unused += freed;
+        self.dead -= freed;
+        if self.tuples == 0 && self.dead == 0 {
             self.line_pointers -= self.unused;
             self.unused = 0;
         }

@@ -53,6 +53,10 @@ pub(crate) struct Versions {
     heap_only: Bits,
     free_space: FreeSpaceMap,
     target: Option<u32>,
+    /// Versions and line pointers of them that VACUUM is there for.
+    dead_rows: u64,
+    /// Pages that changed since a VACUUM left them without old versions, one bit each. Absent where none is to come.
+    changed: Option<Vec<u64>>,
     /// Pages that were looked at for the last new version and had no room.
     pub(crate) tried: Vec<u32>,
 }
@@ -80,6 +84,8 @@ impl Versions {
             heap_only: Bits::new(universe),
             free_space: FreeSpaceMap::new(page_size_bytes),
             target: None,
+            dead_rows: 0,
+            changed: None,
             tried: Vec::new(),
         };
         // A loaded table has been vacuumed once: its map knows the free space of every page.
@@ -153,7 +159,70 @@ impl Versions {
         }
         let state = *state;
         let due = state.is_full() || self.free_bytes(&state) < wanted;
-        due.then(|| self.page_mut(page).prune())
+        due.then(|| self.prune_removable(page))
+    }
+
+    fn prune_removable(&mut self, page: u32) -> Pruned {
+        let pruned = self.page_mut(page).prune();
+        self.dead_rows -= u64::from(pruned.redirected);
+        pruned
+    }
+
+    /// Prunes a page of what no transaction from `horizon` on can see, if there is any.
+    pub(crate) fn prune(&mut self, page: u32, horizon: u32) -> Option<Pruned> {
+        self.chunks.get(page as usize / CHUNK)?.as_ref()?;
+        self.page_mut(page).is_prunable(horizon).then(|| self.prune_removable(page))
+    }
+
+    /// Makes dead line pointers of a page usable, at most so many: how many there were.
+    pub(crate) fn free_line_pointers(&mut self, page: u32, line_pointers: u32) -> u32 {
+        if self.page(page).dead().min(line_pointers) == 0 {
+            return 0;
+        }
+        let freed = self.page_mut(page).vacuum(line_pointers);
+        self.dead_rows -= u64::from(freed);
+        freed
+    }
+
+    /// VACUUM is done with a page: the free-space map learns of its room.
+    pub(crate) fn vacuumed(&mut self, page: u32) {
+        let state = self.page(page);
+        self.free_space.record(page, self.free_bytes(&state));
+        if state.garbage() + state.dead() == 0 {
+            if let Some(word) = self.changed.as_mut().and_then(|words| words.get_mut(page as usize >> 6)) {
+                *word &= !(1 << (page & 63));
+            }
+        }
+    }
+
+    /// From now on it is noted which pages change.
+    pub(crate) fn note_changed_pages(&mut self) {
+        self.changed = Some(Vec::new());
+    }
+
+    fn note_change(&mut self, page: u32) {
+        if let Some(words) = &mut self.changed {
+            let word = page as usize >> 6;
+            if word >= words.len() {
+                words.resize(word + 1, 0);
+            }
+            words[word] |= 1 << (page & 63);
+        }
+    }
+
+    /// The next page from this one on that changed.
+    pub(crate) fn next_changed(&self, page: u32) -> Option<u32> {
+        let words = self.changed.as_deref().unwrap_or_default();
+        let first = page as usize >> 6;
+        let from = words.get(first).map(|word| word & u64::MAX << (page & 63));
+        let mut rest = from.into_iter().chain(words.iter().skip(first + 1).copied()).zip(first..);
+        let (word, place) = rest.find(|(word, _)| *word != 0)?;
+        Some((place as u32) << 6 | word.trailing_zeros())
+    }
+
+    /// Versions that are not the newest of their row, and line pointers that are left of such.
+    pub(crate) fn dead_rows(&self) -> u64 {
+        self.dead_rows
     }
 
     /// A new version of a record on its own page; false when there is no room, or `hot` does not hold and the row's entries
@@ -167,6 +236,8 @@ impl Versions {
         let leaves = if hot { Leaves::Chain { heap_only } } else { Leaves::Nothing { heap_only } };
         state.discard(leaves, transaction);
         state.add_tuple();
+        self.dead_rows += 1;
+        self.note_change(page);
         if hot {
             self.heap_only.set(record);
         } else {
@@ -180,6 +251,8 @@ impl Versions {
         let heap_only = self.heap_only.get(record);
         self.heap_only.clear(record);
         self.page_mut(page).discard(Leaves::Nothing { heap_only }, transaction);
+        self.dead_rows += 1;
+        self.note_change(page);
     }
 
     /// An update found no room on this page, which its next visitor should prune.
@@ -209,6 +282,7 @@ impl Versions {
                 self.target = Some(page);
                 let first = self.page(page).tuples() == 0;
                 self.page_mut(page).add_tuple();
+                self.note_change(page);
                 return Placed { page, new_page: false, first };
             }
             self.tried.push(page);
@@ -218,17 +292,16 @@ impl Versions {
         let page = self.page_count;
         self.page_count += 1;
         self.page_mut(page).add_tuple();
+        self.note_change(page);
         self.target = Some(page);
         Placed { page, new_page: true, first: true }
     }
 
     /// VACUUM of one page: prunes it, frees its dead line pointers and tells the free-space map.
     pub(crate) fn vacuum(&mut self, page: u32, horizon: u32) -> (Option<Pruned>, u32) {
-        let prunable = self.page_mut(page).is_prunable(horizon);
-        let pruned = prunable.then(|| self.page_mut(page).prune());
-        let freed = self.page_mut(page).vacuum();
-        let free = self.free_bytes(&self.page(page));
-        self.free_space.record(page, free);
+        let pruned = self.prune(page, horizon);
+        let freed = self.free_line_pointers(page, u32::MAX);
+        self.vacuumed(page);
         (pruned, freed)
     }
 
@@ -258,6 +331,7 @@ impl Versions {
             + self.chunks.capacity() as u64 * 8
             + chunks
             + self.free_space.memory_bytes()
+            + self.changed.as_ref().map_or(0, Vec::capacity) as u64 * 8
     }
 }
 
@@ -288,6 +362,7 @@ mod tests {
             steps in prop::collection::vec((0u32..10, 0u32..220, any::<bool>(), 0u32..3), 1..400),
         ) {
             let mut versions = versions(200);
+            versions.note_changed_pages();
             let mut model = Model::default();
             let mut horizon = 0;
             model.rows.extend((0..200).map(|record| (record, (record / 55, false))));
@@ -301,7 +376,10 @@ mod tests {
                     }
                     continue;
                 };
-                if versions.visit(page, horizon).is_some() {
+                let vacuum = record % 5 == 0;
+                let pruned =
+                    if vacuum { versions.prune(page, horizon) } else { versions.visit(page, horizon) };
+                if pruned.is_some() {
                     let garbage = model.garbage.entry(page).or_default();
                     // Two generations: some garbage may be seen as removable later than it is.
                     let state = versions.page(page);
@@ -310,6 +388,13 @@ mod tests {
                     let gone = garbage.len() - kept;
                     let dead = garbage.drain(..gone).filter(|(_, _, dead)| *dead).count();
                     *model.dead.entry(page).or_default() += dead as u32;
+                }
+                if vacuum {
+                    let dead = model.dead.remove(&page).unwrap_or_default();
+                    prop_assert_eq!(versions.free_line_pointers(page, dead), dead);
+                    versions.vacuumed(page);
+                    let unchanged = versions.next_changed(page) != Some(page);
+                    prop_assert_eq!(unchanged, versions.page(page).garbage() == 0);
                 }
                 if kind == 0 {
                     versions.leave(record, page, transaction);
@@ -334,6 +419,8 @@ mod tests {
                     prop_assert_eq!(state.dead(), model.dead.get(&page).copied().unwrap_or(0));
                     prop_assert!(versions.used_bytes_of(page) <= 8192);
                 }
+                let totals = versions.totals();
+                prop_assert_eq!(versions.dead_rows(), totals.garbage + totals.dead_line_pointers);
             }
         }
     }

@@ -138,6 +138,16 @@ impl OldEntries {
         cleanup
     }
 
+    /// VACUUM of a leaf: takes entries of which `is_dead` says so of heap page and transaction; how many.
+    pub(super) fn remove(&mut self, leaf: u32, is_dead: impl Fn(u32, u32) -> bool) -> u32 {
+        let Some(entries) = self.leaves.get_mut(leaf as usize) else { return 0 };
+        let before = entries.len();
+        entries.retain(|entry| !is_dead(entry.page, entry.transaction));
+        let removed = (before - entries.len()) as u32;
+        self.count -= u64::from(removed);
+        removed
+    }
+
     fn delete_known_dead(&mut self, full: &FullLeaf, cleanup: &mut Cleanup) {
         let entries = self.of_mut(full.leaf);
         let mut pages: Vec<u32> = entries.iter().filter(|e| e.known_dead).map(|e| e.page).collect();

@@ -67,6 +67,11 @@ impl Tree {
         }
     }
 
+    /// VACUUM of a leaf: takes old entries of which `is_dead` says so of heap page and transaction; how many.
+    pub(crate) fn remove_old_entries(&mut self, leaf: u32, is_dead: impl Fn(u32, u32) -> bool) -> u32 {
+        self.old.as_mut().map_or(0, |old| old.remove(leaf, is_dead))
+    }
+
     /// Entries on a page: keys with those of older versions, or children.
     pub(crate) fn items(&self, level: usize, page: u32) -> u32 {
         let old = if level == 0 { self.old_items(page) } else { 0 };

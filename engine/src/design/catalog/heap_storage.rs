@@ -37,6 +37,37 @@ pub(super) const HEAP_STORAGE: BlockType = BlockType {
                               places again.",
         },
         Parameter {
+            name: "autovacuum_scale_factor",
+            kind: ParameterKind::Number { min: 0.0, max: 100.0 },
+            unit: Some("ratio"),
+            default: ParameterDefault::Number(0.0),
+            description: "With updates new_version: a vacuum begins when more versions are dead than the threshold and this part of the \
+                              rows (autovacuum_vacuum_scale_factor: 0.2). 0: no vacuum during the run.",
+        },
+        Parameter {
+            name: "autovacuum_threshold",
+            kind: ParameterKind::Integer { min: 0, max: 2_147_483_647 },
+            unit: Some("rows"),
+            default: ParameterDefault::Integer(50),
+            description: "Dead versions that are left alone however small the table is (autovacuum_vacuum_threshold: 50).",
+        },
+        Parameter {
+            name: "autovacuum_naptime_seconds",
+            kind: ParameterKind::Number { min: 0.001, max: 2_147_483.0 },
+            unit: Some("s"),
+            default: ParameterDefault::Number(60.0),
+            description: "Time between two looks at whether a vacuum is due (autovacuum_naptime: 60 s).",
+        },
+        Parameter {
+            name: "vacuum_cost_delay_ms",
+            kind: ParameterKind::Number { min: 0.0, max: 100.0 },
+            unit: Some("ms"),
+            default: ParameterDefault::Number(2.0),
+            description: "How long a vacuum sleeps after pages that cost 200: 1 each in memory, 2 when read, 20 more when made dirty \
+                              (autovacuum_vacuum_cost_delay: 2 ms). Pages a second at most: 200 / (cost of a page · delay), with 2 ms \
+                              50,000 read and 4,545 read and made dirty. 0: no pauses.",
+        },
+        Parameter {
             name: "hint_bits",
             kind: ParameterKind::Boolean,
             unit: None,
@@ -61,6 +92,8 @@ pub(super) const HEAP_STORAGE: BlockType = BlockType {
         "record_updated",
         "record_deleted",
         "page_pruned",
+        "vacuum_started",
+        "vacuum_completed",
     ],
     model: Model {
         modelled: &[
@@ -68,8 +101,16 @@ pub(super) const HEAP_STORAGE: BlockType = BlockType {
             "Free places are found and used again.",
             "Hint bits: the first visit after a committed update dirties the page.",
             "Versions of rows: HOT and other updates, pruning of pages on visits, dead line pointers, the free-space map (heapam.c, pruneheap.c, hio.c, freespace.c of PostgreSQL 15).",
+            "VACUUM during the run, when dead versions > threshold + scale factor · rows: heap pages that changed since the last one, \
+             every page of the trees, then the pages of dead line pointers again, paced by cost (autovacuum.c, vacuumlazy.c).",
         ],
-        not_modelled: &["TOAST: rows larger than a page.", "Visibility map.", "Aborted versions."],
+        not_modelled: &[
+            "TOAST: rows larger than a page.",
+            "Pages of the visibility map, and scans of indexes alone by it.",
+            "Aborted versions.",
+            "VACUUM: cutting empty pages off the end of the heap, deleting empty index pages, reading hash indexes, skipping \
+             indexes when few rows are dead, freezing, vacuums for inserts alone, ANALYZE.",
+        ],
         measured_by: &["pg_heap", "pg_buffer", "pg_bloat", "pg_wal"],
     },
 };

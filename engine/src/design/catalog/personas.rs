@@ -74,6 +74,10 @@ const PERSONAS: &[Persona] = &[
                     ("hint_bits", Boolean(true)),
                     ("updates", Text("new_version")),
                     ("page_requests_per_update", Integer(3)),
+                    ("autovacuum_scale_factor", Number(0.2)),
+                    ("autovacuum_threshold", Integer(50)),
+                    ("autovacuum_naptime_seconds", Number(60.0)),
+                    ("vacuum_cost_delay_ms", Number(2.0)),
                 ],
             },
             Preset {
