@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
+use super::not_modelled::reason;
 use super::score::{Score, errors, median_and_max};
 use super::{Case, Prediction};
 use crate::catalog::{Agreement, block_types};
@@ -50,27 +51,20 @@ pub fn markdown(cases: &[Case], predictions: &[Prediction], score: &Score, known
     let percent = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |value| format!("{value}"));
     let _ = writeln!(
         text,
-        "{} of {} cases pass.\n\n| kind | system | cases | passed | median error % | largest error % | not modelled |\n|---|---|---|---|---|---|---|",
+        "{} of {} cases pass.\n\n| kind | system | cases | passed | median error % | largest error % |\n|---|---|---|---|---|---|",
         score.passed, score.cases
     );
     for (kind, figures) in &score.by_kind {
         let of_kind = || cases.iter().filter(|case| case.kind == *kind);
         let systems: BTreeSet<&str> = of_kind().map(|case| case.system.as_str()).collect();
-        let ids: BTreeSet<&str> = of_kind().map(|case| case.id.as_str()).collect();
-        let not_modelled: BTreeSet<&str> = predictions
-            .iter()
-            .filter(|prediction| ids.contains(&*prediction.id))
-            .flat_map(|prediction| prediction.not_modelled.iter().map(String::as_str))
-            .collect();
         let _ = writeln!(
             text,
-            "| {kind} | {} | {} | {} | {} | {} | {} |",
+            "| {kind} | {} | {} | {} | {} | {} |",
             systems.into_iter().collect::<Vec<_>>().join(", "),
             figures.cases,
             figures.passed,
             percent(figures.median_abs_pct_error),
             percent(figures.max_abs_pct_error),
-            not_modelled.into_iter().collect::<Vec<_>>().join(", "),
         );
     }
     text.push_str("\n## Blocks\n");
@@ -95,10 +89,32 @@ pub fn markdown(cases: &[Case], predictions: &[Prediction], score: &Score, known
             let _ = writeln!(text, "- Not modelled: {sentence}");
         }
     }
+    text.push_str("\n## Measured and not modelled\n\n");
+    for ((kind, reason), names) in not_modelled(cases, predictions) {
+        let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+        let _ = writeln!(text, "- {kind}: {}. {reason}", names.join(", "));
+    }
     text.push_str("\n## What does not agree\n\n");
     for miss in known_misses {
         let field = |name: &str| miss[name].as_str().unwrap_or_default();
         let _ = writeln!(text, "- `{}`, {}: {}", field("id"), field("quantity"), field("cause"));
     }
     text
+}
+
+/// Names of quantities by kind and reason.
+fn not_modelled<'a>(
+    cases: &'a [Case],
+    predictions: &'a [Prediction],
+) -> BTreeMap<(&'a str, &'static str), BTreeSet<&'a str>> {
+    let kinds: BTreeMap<&str, &str> = cases.iter().map(|case| (&*case.id, &*case.kind)).collect();
+    let mut names: BTreeMap<_, BTreeSet<&str>> = BTreeMap::new();
+    for prediction in predictions {
+        let Some(kind) = kinds.get(&*prediction.id) else { continue };
+        for name in &prediction.not_modelled {
+            let reason = reason(kind, name).unwrap_or("No reason is stated.");
+            names.entry((*kind, reason)).or_default().insert(name);
+        }
+    }
+    names
 }

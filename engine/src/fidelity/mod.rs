@@ -13,6 +13,7 @@ mod lsm;
 mod lsm_leveldb;
 mod lsm_read;
 mod lsm_write;
+mod not_modelled;
 mod pg_bloat;
 mod pg_btree;
 mod pg_buffer;
