@@ -192,7 +192,7 @@ impl Kernel<'_> {
         Flow::Next
     }
 
-    /// Takes a key's node out.
+    /// Takes a key's node out: a search of its own, after that for the row.
     pub(crate) fn skip_list_remove(&mut self, client: u32, list: u16, rank: u32) -> Flow {
         let number = usize::from(list);
         self.search_list(number);

@@ -1,7 +1,7 @@
 //! A skip list (Pugh, "Skip lists: a probabilistic alternative to balanced trees", CACM 33, 1990): which keys are in it, how high
 //! their towers are, and how many keys a search compares.
 //!
-//! A tower reaches height h with P(h) = (1−p)·p^(h−1), up to a greatest height H. Pugh draws it when a node is made; here it is drawn
+//! A tower has height h with P(h) = (1−p)·p^(h−1), up to a greatest height H. Pugh draws it when a node is made; here it is drawn
 //! from the key's rank, so nothing but one bit a key is stored and a key that comes back has its old tower. Keys are chosen without
 //! regard to towers, so the law of the towers present is the same.
 //!
