@@ -138,6 +138,13 @@ fn designs() -> Vec<Value> {
         &["client.out -> seq", "seq.table -> rows", "rows.pages -> disk"],
     );
     let versions = versioned(30, json!({}), json!({"column": "other"}));
+    let vacuumed = versioned(
+        30,
+        json!({
+            "autovacuum_scale_factor": 0.01, "autovacuum_threshold": 0, "autovacuum_naptime_seconds": 0.002,
+        }),
+        json!({"column": "other"}),
+    );
     // Changed pages are written at commit.
     let committed = |kind: &str, tree: Value, pool: Value| {
         canvas(
@@ -161,6 +168,7 @@ fn designs() -> Vec<Value> {
     let copied = json!({"page_format": "lmdb", "page_size": 4096, "copy_on_write": true});
     vec![
         versions,
+        vacuumed,
         committed("clustered-storage", sqlite(json!({"page_size": 1024})), in_place.clone()),
         committed(
             "clustered-storage",

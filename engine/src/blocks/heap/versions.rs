@@ -362,6 +362,7 @@ mod tests {
             steps in prop::collection::vec((0u32..10, 0u32..220, any::<bool>(), 0u32..3), 1..400),
         ) {
             let mut versions = versions(200);
+            versions.note_changed_pages();
             let mut model = Model::default();
             let mut horizon = 0;
             model.rows.extend((0..200).map(|record| (record, (record / 55, false))));
@@ -375,7 +376,10 @@ mod tests {
                     }
                     continue;
                 };
-                if versions.visit(page, horizon).is_some() {
+                let vacuum = record % 5 == 0;
+                let pruned =
+                    if vacuum { versions.prune(page, horizon) } else { versions.visit(page, horizon) };
+                if pruned.is_some() {
                     let garbage = model.garbage.entry(page).or_default();
                     // Two generations: some garbage may be seen as removable later than it is.
                     let state = versions.page(page);
@@ -384,6 +388,13 @@ mod tests {
                     let gone = garbage.len() - kept;
                     let dead = garbage.drain(..gone).filter(|(_, _, dead)| *dead).count();
                     *model.dead.entry(page).or_default() += dead as u32;
+                }
+                if vacuum {
+                    let dead = model.dead.remove(&page).unwrap_or_default();
+                    prop_assert_eq!(versions.free_line_pointers(page, dead), dead);
+                    versions.vacuumed(page);
+                    let unchanged = versions.next_changed(page) != Some(page);
+                    prop_assert_eq!(unchanged, versions.page(page).garbage() == 0);
                 }
                 if kind == 0 {
                     versions.leave(record, page, transaction);
@@ -408,6 +419,8 @@ mod tests {
                     prop_assert_eq!(state.dead(), model.dead.get(&page).copied().unwrap_or(0));
                     prop_assert!(versions.used_bytes_of(page) <= 8192);
                 }
+                let totals = versions.totals();
+                prop_assert_eq!(versions.dead_rows(), totals.garbage + totals.dead_line_pointers);
             }
         }
     }
