@@ -62,12 +62,12 @@ fn pinned_reports() {
         digest[..8].iter().map(|byte| format!("{byte:02x}")).collect::<String>()
     };
     let pinned = [
-        ("heap-btree", "ycsb-a", "a6a0f34a23c63416"),
-        ("heap-btree", "ycsb-e", "d0bd71efae487c7b"),
-        ("clustered-large-pool", "ycsb-f", "61ad583ed1d4397f"),
+        ("heap-btree", "ycsb-a", "560197a0cca16662"),
+        ("heap-btree", "ycsb-e", "08059f7ecb16249d"),
+        ("clustered-large-pool", "ycsb-f", "9490276f65f744c7"),
         ("ingest-async-cloud", "inserts", "085005a24f7455b3"),
-        ("lsm-leveled", "ycsb-a", "c4ac08f6b5d809ee"),
-        ("full-scan-ssd", "full-scans", "d1bc03abe2125457"),
+        ("lsm-leveled", "ycsb-a", "b1dd114f147304f8"),
+        ("full-scan-ssd", "full-scans", "5463663594683559"),
     ];
     let found: Vec<_> =
         pinned.iter().map(|(design, workload, _)| (*design, *workload, hash(design, workload))).collect();
