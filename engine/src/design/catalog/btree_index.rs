@@ -9,15 +9,7 @@ pub(super) const BTREE_INDEX: BlockType = BlockType {
     inputs: &[input(&[Category::Workload, Category::Transaction, Category::Query])],
     outputs: &[PAGES, LOG],
     parameters: &[
-        Parameter {
-            name: "table",
-            kind: ParameterKind::Text { max_length: 63 },
-            unit: None,
-            default: ParameterDefault::Derived(
-                "the table of the storage an index scan reads together with it; otherwise main",
-            ),
-            description: "Name of the table it indexes.",
-        },
+        INDEXED_TABLE,
         PAGE_SIZE,
         Parameter {
             name: "page_format",

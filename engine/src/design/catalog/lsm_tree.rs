@@ -11,15 +11,7 @@ pub(super) const LSM_TREE: BlockType = BlockType {
     inputs: &[input(&[Category::Workload, Category::Transaction, Category::Query])],
     outputs: &[PAGES, LOG],
     parameters: &[
-        Parameter {
-            name: "table",
-            kind: ParameterKind::Text { max_length: 63 },
-            unit: None,
-            default: ParameterDefault::Derived(
-                "the table of the storage an index scan reads together with it; otherwise main",
-            ),
-            description: "Name of the table whose rows, or index entries, it holds.",
-        },
+        INDEXED_TABLE,
         Parameter {
             name: "page_size",
             kind: ParameterKind::IntegerChoice(&[4096, 8192, 16384, 32768]),

@@ -261,6 +261,15 @@ const TABLE: Parameter = Parameter {
     default: ParameterDefault::Text("main"),
     description: "Name of the workload's table this block holds.",
 };
+const INDEXED_TABLE: Parameter = Parameter {
+    name: "table",
+    kind: ParameterKind::Text { max_length: 63 },
+    unit: None,
+    default: ParameterDefault::Derived(
+        "the table of the storage an index scan reads together with it; otherwise main",
+    ),
+    description: "Name of the table whose rows, or index entries, it holds.",
+};
 const PAGE_SIZE: Parameter = Parameter {
     name: "page_size",
     kind: ParameterKind::IntegerChoice(&[512, 1024, 2048, 4096, 8192, 16384, 32768, 65536]),

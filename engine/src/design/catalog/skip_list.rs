@@ -10,15 +10,7 @@ pub(super) const SKIP_LIST: BlockType = BlockType {
     inputs: &[input(&[Category::Workload, Category::Transaction, Category::Query])],
     outputs: &[LOG],
     parameters: &[
-        Parameter {
-            name: "table",
-            kind: ParameterKind::Text { max_length: 63 },
-            unit: None,
-            default: ParameterDefault::Derived(
-                "the table of the storage an index scan reads together with it; otherwise main",
-            ),
-            description: "Name of the table it indexes.",
-        },
+        INDEXED_TABLE,
         Parameter {
             name: "probability",
             kind: ParameterKind::Number { min: 0.1, max: 0.5 },
