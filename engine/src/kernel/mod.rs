@@ -13,6 +13,7 @@ pub(crate) mod cost;
 mod force;
 pub(crate) mod horizon;
 pub(crate) mod load;
+mod loaded_tree;
 mod measure;
 mod outcome;
 mod page;

@@ -1,6 +1,7 @@
 //! Builds what a run finds when it begins: devices, pools and logs, then storages and indexes with their loaded rows.
 
 use super::budget::{Control, LOAD_POLL, Memory, StopCause};
+use super::loaded_tree::{bulk_tree, inserted_tree, without_deleted};
 use super::program::Changes;
 use super::{Source, Space, Storage};
 use crate::SimulateError;
@@ -653,80 +654,6 @@ impl<'a> World<'a> {
             self.operators.push(operator);
         }
     }
-}
-
-/// A tree packed from the loaded keys in order.
-fn bulk_tree(
-    shape: TreeShape,
-    keys: &KeySpace,
-    loaded: u32,
-    control: &Control,
-    memory: &Memory,
-) -> Result<Tree, StopCause> {
-    let universe = keys.universe();
-    let mut present = Bits::new(universe);
-    let contiguous = match keys.order() {
-        InsertOrder::Descending => Some(universe - loaded),
-        InsertOrder::Ascending => Some(0),
-        // Keys in any other order fill every rank when nothing is inserted later.
-        InsertOrder::Hashed | InsertOrder::Interleaved { .. } | InsertOrder::Mixed { .. } => {
-            (loaded == universe).then_some(0)
-        }
-    };
-    match contiguous {
-        Some(base) => present.fill(base, base + loaded),
-        None => {
-            for record in 0..loaded {
-                if u64::from(record) % LOAD_POLL == 0 {
-                    control.check()?;
-                }
-                present.set(keys.rank_of(record));
-            }
-        }
-    }
-    if shape.sqlite.is_none() {
-        return Ok(Tree::bulk(shape, universe, present, u64::from(loaded), contiguous));
-    }
-    // Entries are not of one size: only one after the other do they tell their pages.
-    let mut tree = Tree::empty(shape, universe);
-    let mut next = present.next(0);
-    for record in 0..loaded {
-        let Some(rank) = next else { break };
-        if u64::from(record) % LOAD_POLL == 0 {
-            control.check()?;
-            memory.verify(tree.memory_bytes())?;
-        }
-        tree.append(rank);
-        next = present.next(rank + 1);
-    }
-    Ok(tree)
-}
-
-/// A tree that grew by inserting the loaded records in order of arrival.
-fn inserted_tree(
-    shape: TreeShape,
-    keys: &KeySpace,
-    loaded: u32,
-    control: &Control,
-    memory: &Memory,
-) -> Result<Tree, StopCause> {
-    let mut tree = Tree::empty(shape, keys.universe());
-    for record in 0..loaded {
-        if u64::from(record) % LOAD_POLL == 0 {
-            control.check()?;
-            memory.verify(tree.memory_bytes())?;
-        }
-        tree.insert(keys.rank_of(record));
-    }
-    Ok(tree)
-}
-
-/// The tree after VACUUM has taken the entries of deleted rows.
-fn without_deleted(mut tree: Tree, deleted: impl Fn(u32) -> bool, keys: &KeySpace, loaded: u32) -> Tree {
-    for record in (0..loaded).filter(|record| deleted(*record)) {
-        tree.remove(keys.rank_of(record));
-    }
-    tree
 }
 
 fn record_too_large(plan: &Plan, block: BlockIndex, spec: &Spec, table: &Table) -> Diagnostic {

@@ -1,6 +1,7 @@
 //! The compiled design: dense ids, typed parameters, and for every table the path each kind of access takes.
 //! Immutable; `Display` is its stable text form.
 
+mod checks;
 pub(crate) mod compile;
 mod explain;
 pub(crate) mod route;

@@ -156,7 +156,7 @@ pub(super) const BUFFER_POOL: BlockType = BlockType {
             "On demand: InnoDB's page cleaner keeps frames free; PostgreSQL's background writer writes what is evicted next; a checkpoint writes what is dirty when it begins, by time or log volume, spread over its completion target (buf0flu.cc, bufmgr.c).",
             "Log before data: a changed page is written after the log has reached its last change.",
             "Write-back at commit: each changed page once, in place, to new places, or to a journal whose checkpoint copies the last version of each page (SQLite's WAL: frames of a page and 24 bytes, pages spilled before the commit overwritten in their frames).",
-            "Fifteen policies, each after its paper or source: GCLOCK counts to 5 as PostgreSQL's sweep, midpoint LRU enters at 3/8 as InnoDB.",
+            "Sixteen policies, each after its paper or source: GCLOCK counts to 5 as PostgreSQL's sweep, midpoint LRU enters at 3/8 as InnoDB.",
             "Agrees with Che's approximation Σ(1−e^(−p·T)) = C for LRU and independent requests.",
         ],
         not_modelled: &[

@@ -1,0 +1,86 @@
+//! The trees a run finds: built from the loaded keys at once, or grown one insert at a time.
+
+use super::budget::{Control, LOAD_POLL, Memory, StopCause};
+use crate::blocks::bits::Bits;
+use crate::blocks::tree::{Tree, TreeShape};
+use crate::workload::InsertOrder;
+use crate::workload::keyspace::KeySpace;
+
+/// A tree packed from the loaded keys in order.
+pub(super) fn bulk_tree(
+    shape: TreeShape,
+    keys: &KeySpace,
+    loaded: u32,
+    control: &Control,
+    memory: &Memory,
+) -> Result<Tree, StopCause> {
+    let universe = keys.universe();
+    let mut present = Bits::new(universe);
+    let contiguous = match keys.order() {
+        InsertOrder::Descending => Some(universe - loaded),
+        InsertOrder::Ascending => Some(0),
+        // Keys in any other order fill every rank when nothing is inserted later.
+        InsertOrder::Hashed | InsertOrder::Interleaved { .. } | InsertOrder::Mixed { .. } => {
+            (loaded == universe).then_some(0)
+        }
+    };
+    match contiguous {
+        Some(base) => present.fill(base, base + loaded),
+        None => {
+            for record in 0..loaded {
+                if u64::from(record) % LOAD_POLL == 0 {
+                    control.check()?;
+                }
+                present.set(keys.rank_of(record));
+            }
+        }
+    }
+    if shape.sqlite.is_none() {
+        return Ok(Tree::bulk(shape, universe, present, u64::from(loaded), contiguous));
+    }
+    // Entries are not of one size: only one after the other do they tell their pages.
+    let mut tree = Tree::empty(shape, universe);
+    let mut next = present.next(0);
+    for record in 0..loaded {
+        let Some(rank) = next else { break };
+        if u64::from(record) % LOAD_POLL == 0 {
+            control.check()?;
+            memory.verify(tree.memory_bytes())?;
+        }
+        tree.append(rank);
+        next = present.next(rank + 1);
+    }
+    Ok(tree)
+}
+
+/// A tree that grew by inserting the loaded records in order of arrival.
+pub(super) fn inserted_tree(
+    shape: TreeShape,
+    keys: &KeySpace,
+    loaded: u32,
+    control: &Control,
+    memory: &Memory,
+) -> Result<Tree, StopCause> {
+    let mut tree = Tree::empty(shape, keys.universe());
+    for record in 0..loaded {
+        if u64::from(record) % LOAD_POLL == 0 {
+            control.check()?;
+            memory.verify(tree.memory_bytes())?;
+        }
+        tree.insert(keys.rank_of(record));
+    }
+    Ok(tree)
+}
+
+/// The tree after VACUUM has taken the entries of deleted rows.
+pub(super) fn without_deleted(
+    mut tree: Tree,
+    deleted: impl Fn(u32) -> bool,
+    keys: &KeySpace,
+    loaded: u32,
+) -> Tree {
+    for record in (0..loaded).filter(|record| deleted(*record)) {
+        tree.remove(keys.rank_of(record));
+    }
+    tree
+}
