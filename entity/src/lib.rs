@@ -7,6 +7,8 @@
 pub mod background_job;
 pub mod connect;
 pub mod design;
+pub mod design_branch;
+pub mod design_collaborator;
 pub mod design_version;
 pub mod error;
 pub mod idempotency_key;

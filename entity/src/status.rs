@@ -48,6 +48,10 @@ words! {
     Visibility { Private = "private", Unlisted = "unlisted", Public = "public" }
 }
 words! {
+    /// What someone may do with a design that was shared with them.
+    CollaboratorRole { Viewer = "viewer", Editor = "editor" }
+}
+words! {
     /// What a user may do beyond their own things.
     Role { User = "user", Admin = "admin" }
 }

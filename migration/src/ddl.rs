@@ -33,3 +33,27 @@ pub fn one_of(column: &'static str, words: &[&str]) -> ColumnDef {
     let list = words.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(", ");
     ColumnDef::new(column).text().not_null().check(Expr::cust(format!("{column} IN ({list})"))).take()
 }
+
+/// Adds columns to a table, one statement each: SQLite takes no more at once.
+pub async fn add_columns(
+    manager: &SchemaManager<'_>,
+    table: &'static str,
+    columns: impl IntoIterator<Item = ColumnDef>,
+) -> Result<(), DbErr> {
+    for mut column in columns {
+        manager.alter_table(Table::alter().table(table).add_column(&mut column).to_owned()).await?;
+    }
+    Ok(())
+}
+
+/// Takes columns off a table.
+pub async fn drop_columns(
+    manager: &SchemaManager<'_>,
+    table: &'static str,
+    columns: impl IntoIterator<Item = &'static str>,
+) -> Result<(), DbErr> {
+    for column in columns {
+        manager.alter_table(Table::alter().table(table).drop_column(column).to_owned()).await?;
+    }
+    Ok(())
+}

@@ -18,6 +18,9 @@ mod m20260120_000011_create_run_metrics;
 mod m20260120_000012_create_run_events;
 mod m20260120_000013_create_idempotency_keys;
 mod m20260120_000014_create_queue_entries;
+mod m20260121_000001_create_design_branches;
+mod m20260121_000002_create_design_collaborators;
+mod m20260121_000003_share_designs;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::{
@@ -65,6 +68,9 @@ impl MigratorTrait for Migrator {
             Box::new(m20260120_000012_create_run_events::Migration),
             Box::new(m20260120_000013_create_idempotency_keys::Migration),
             Box::new(m20260120_000014_create_queue_entries::Migration),
+            Box::new(m20260121_000001_create_design_branches::Migration),
+            Box::new(m20260121_000002_create_design_collaborators::Migration),
+            Box::new(m20260121_000003_share_designs::Migration),
         ]
     }
 }

@@ -1,4 +1,4 @@
-//! Live updates from whoever changes a job to whoever watches it: Redis pub/sub, or a channel inside the one process.
+//! Live updates from whoever changes a job or a design to whoever watches it: Redis pub/sub, or a channel inside the one process.
 //!
 //! A notice only says that something changed; the row holds what. Notices may be lost, and a reader who lost some is told.
 
@@ -19,7 +19,7 @@ use crate::{
 const BACKLOG: usize = 1024;
 const VERSION: u32 = 1;
 
-/// Something that watchers of a job want to know.
+/// Something that watchers want to know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Notice {
@@ -27,6 +27,8 @@ pub enum Notice {
     JobUpdated { job_id: Uuid, sequence: i32 },
     /// The job's user wants it stopped; for the worker that runs it.
     CancelRequested { job_id: Uuid },
+    /// The design, or who may read it, is not what it was.
+    DesignChanged { design_id: Uuid },
     /// Notices were lost: read again what you follow. It is told to one reader and never published.
     #[serde(skip)]
     Lagged,

@@ -1,9 +1,11 @@
 //! Who is asking.
 
 mod password;
+mod share;
 mod token;
 
 pub use password::{PasswordFault, hash_password, verify_password};
+pub use share::{new_share_link, share_token_hash};
 pub use token::{AccessToken, InvalidToken, RefreshToken, Tokens, hex};
 use uuid::Uuid;
 

@@ -2,8 +2,10 @@
 
 use async_graphql::{Enum, Error, ErrorExtensions as _, Interface, SimpleObject};
 
+use serde_json::Value as Json;
+
 use super::types::{canvas::CanvasDiagnostic, design::Design};
-use crate::service::{self, Fault, ServiceError, error::Detail};
+use crate::service::{self, Fault, ServiceError, canvas_merge::Conflict, error::Detail};
 
 /// Stable words for expected failures.
 #[derive(Enum, Clone, Copy, PartialEq, Eq, Debug)]
@@ -37,6 +39,7 @@ pub enum UserError {
     Input(InputError),
     Canvas(CanvasError),
     VersionConflict(VersionConflictError),
+    MergeConflict(MergeConflictError),
     Quota(QuotaError),
 }
 
@@ -64,9 +67,38 @@ pub struct VersionConflictError {
     code: UserErrorCode,
     path: Option<Vec<String>>,
     expected_version: i32,
+    /// The design's version, or the number of the branch's head where a branch was named.
     current_version: i32,
     /// The design as it is now, to merge with.
-    current: Option<Design>,
+    current: Option<Box<Design>>,
+}
+
+/// Both branches changed the same in different ways.
+#[derive(SimpleObject)]
+pub struct MergeConflictError {
+    message: String,
+    code: UserErrorCode,
+    path: Option<Vec<String>>,
+    /// Every place that both changed.
+    conflicts: Vec<MergeConflict>,
+}
+
+/// A three-way merge that touches the same block, link or parameter on both sides; null = absent there.
+#[derive(SimpleObject)]
+pub struct MergeConflict {
+    /// Into the canvas, with blocks and connections named by their ids: ["blocks", "pool", "parameters", "size_pages"].
+    path: Vec<String>,
+    base: Option<Json>,
+    /// On the target branch.
+    ours: Option<Json>,
+    /// On the source branch.
+    theirs: Option<Json>,
+}
+
+impl From<Conflict> for MergeConflict {
+    fn from(Conflict { path, base, ours, theirs }: Conflict) -> Self {
+        Self { path, base, ours, theirs }
+    }
 }
 
 /// A limit of the plan.
@@ -91,13 +123,21 @@ impl From<service::UserError> for UserError {
                 path,
                 diagnostics: diagnostics.into_iter().map(CanvasDiagnostic::from).collect(),
             }),
-            Detail::VersionConflict { expected, current } => Self::VersionConflict(VersionConflictError {
+            Detail::VersionConflict { expected, actual, current } => {
+                Self::VersionConflict(VersionConflictError {
+                    message,
+                    code,
+                    path,
+                    expected_version: expected,
+                    current_version: actual,
+                    current: Some(Box::new(Design::from(*current))),
+                })
+            }
+            Detail::MergeConflict(conflicts) => Self::MergeConflict(MergeConflictError {
                 message,
                 code,
                 path,
-                expected_version: expected,
-                current_version: current.version,
-                current: Some(Design::from(*current)),
+                conflicts: conflicts.into_iter().map(MergeConflict::from).collect(),
             }),
             Detail::Quota { limit, used } => {
                 let int = |value: u64| i32::try_from(value).unwrap_or(i32::MAX);
@@ -117,6 +157,17 @@ pub fn settle<T>(result: Result<T, ServiceError>) -> Result<(Option<T>, Vec<User
         Err(ServiceError::User(errors)) => Ok((None, errors.into_iter().map(UserError::from).collect())),
         Err(ServiceError::Fault(fault)) => Err(fault_error(&fault)),
     }
+}
+
+/// The outcome of a use case that no input can make fail.
+///
+/// # Errors
+/// Any failure, as a fault.
+pub fn settle_fault<T>(result: Result<T, ServiceError>) -> Result<T, Error> {
+    result.map_err(|error| match error {
+        ServiceError::Fault(fault) => fault_error(&fault),
+        error @ ServiceError::User(_) => fault_error(&Fault::Internal(error.to_string())),
+    })
 }
 
 /// A fault as clients see it. The cause of an internal one goes to the log and nowhere else.

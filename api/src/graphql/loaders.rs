@@ -11,13 +11,14 @@ use async_graphql::{
     runtime::{TokioSpawner, TokioTimer},
 };
 use entity::{
-    DatabaseConnection, StoreError, design, design_version, run_event, run_metric, simulation_job,
-    simulation_run,
+    DatabaseConnection, StoreError, design, design_branch, design_collaborator, design_version, run_event,
+    run_metric, simulation_job, simulation_run,
     store::{
+        design_access::{self, Access},
         designs, jobs,
         page::{Page, PageRequest, group_by},
         runs::{self, EventFilter, MetricFilter, RunParent},
-        templates, users, workloads,
+        templates, users, versions, workloads,
     },
     template, user, workload,
 };
@@ -105,7 +106,10 @@ rows_by_id! {
     DesignById => design::Model, |reader, ids| designs::find_visible(&reader.db, ids, reader.viewer), |row| row.id;
     /// A version of a design that the viewer may open.
     VersionById => design_version::Model,
-        |reader, ids| designs::find_visible_versions(&reader.db, ids, reader.viewer), |row| row.id;
+        |reader, ids| versions::find_visible_versions(&reader.db, ids, reader.viewer), |row| row.id;
+    /// A branch of a design that the viewer may open.
+    BranchById => design_branch::Model,
+        |reader, ids| versions::find_visible_branches(&reader.db, ids, reader.viewer), |row| row.id;
     /// A workload that the viewer may open.
     WorkloadById => workload::Model, |reader, ids| workloads::find_visible(&reader.db, ids, reader.viewer), |row| row.id;
     /// A template.
@@ -124,6 +128,59 @@ impl Reader {
         let Some(viewer) = self.viewer else { return Ok(Vec::new()) };
         let jobs = jobs::find_many(&self.db, ids).await?;
         Ok(jobs.into_iter().filter(|job| job.user_id == viewer).collect())
+    }
+}
+
+/// A version of a design that the viewer may open, by its number.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct VersionAt {
+    pub design_id: Uuid,
+    pub number: i32,
+}
+
+impl Loader<VersionAt> for Reader {
+    type Value = design_version::Model;
+    type Error = LoadFault;
+
+    async fn load(&self, keys: &[VersionAt]) -> Result<HashMap<VersionAt, design_version::Model>, LoadFault> {
+        let numbers: Vec<(Uuid, i32)> = keys.iter().map(|key| (key.design_id, key.number)).collect();
+        let found = versions::find_versions(&self.db, &numbers).await?;
+        let key =
+            |row: &design_version::Model| VersionAt { design_id: row.design_id, number: row.version_number };
+        Ok(found.into_iter().map(|row| (key(&row), row)).collect())
+    }
+}
+
+/// What the viewer may do with a design; none when they may not know of it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct AccessTo(pub Uuid);
+
+impl Loader<AccessTo> for Reader {
+    type Value = Access;
+    type Error = LoadFault;
+
+    async fn load(&self, keys: &[AccessTo]) -> Result<HashMap<AccessTo, Access>, LoadFault> {
+        let ids: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
+        let found = design_access::of_viewer(&self.db, &ids, self.viewer).await?;
+        Ok(found.into_iter().map(|(id, access)| (AccessTo(id), access)).collect())
+    }
+}
+
+/// Whom a design was shared with.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct CollaboratorsOf(pub Uuid);
+
+impl Loader<CollaboratorsOf> for Reader {
+    type Value = Vec<design_collaborator::Model>;
+    type Error = LoadFault;
+
+    async fn load(
+        &self,
+        keys: &[CollaboratorsOf],
+    ) -> Result<HashMap<CollaboratorsOf, Self::Value>, LoadFault> {
+        let ids: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
+        let found = design_access::collaborators(&self.db, &ids).await?;
+        Ok(found.into_iter().map(|(id, list)| (CollaboratorsOf(id), list)).collect())
     }
 }
 
@@ -184,9 +241,15 @@ macro_rules! lists_of_parents {
 
 /// A page of runs of a parent.
 pub type RunPage = (RunParent, PageRequest);
-/// A page of versions of a design.
+/// A page of versions of a design, of those that led to the head of a branch where one is named.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct VersionPage(pub PageRequest);
+pub struct VersionPage {
+    pub branch: Option<String>,
+    pub request: PageRequest,
+}
+/// A page of branches of a design.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct BranchPage(pub PageRequest);
 /// A page of events of a run.
 pub type EventPage = (EventFilter, PageRequest);
 
@@ -195,7 +258,9 @@ lists_of_parents! {
         |reader, args, parents| runs::lists(&reader.db, args.0, &parents, &args.1);
     RunParent => u64, |reader, parent, parents| runs::counts(&reader.db, parent, &parents);
     VersionPage => Page<design_version::Model>,
-        |reader, args, parents| designs::version_lists(&reader.db, &parents, &args.0);
+        |reader, args, parents| versions::version_lists(&reader.db, &parents, args.branch.as_deref(), &args.request);
+    BranchPage => Page<design_branch::Model>,
+        |reader, args, parents| versions::branch_lists(&reader.db, &parents, &args.0);
     MetricFilter => Vec<run_metric::Model>, |reader, filter, parents| runs::metrics(&reader.db, &parents, &filter);
     EventPage => Page<run_event::Model>,
         |reader, args, parents| runs::events(&reader.db, &parents, &args.0, &args.1);

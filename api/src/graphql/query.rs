@@ -1,10 +1,10 @@
 use async_graphql::{Context, Error, ID, Object};
-use entity::store::{designs::DesignScope, workloads::WorkloadScope};
+use entity::store::{design_lists::DesignScope, workloads::WorkloadScope};
 use serde_json::Value as Json;
 
 use super::{
-    context::viewer,
-    errors::bad_input,
+    context::{services, viewer},
+    errors::{bad_input, settle_fault},
     id::{design_key, job_key, run_key, workload_key},
     loaders::{DesignById, JobById, RunById, UserById, WorkloadById, load},
     pagination::{MAX_PAGE, PageArgs, Paged},
@@ -20,6 +20,7 @@ use super::{
         workload::{Workload, workload_connection},
     },
 };
+use crate::service::sharing;
 
 /// `Query` of the schema.
 pub struct Query;
@@ -56,6 +57,16 @@ impl Query {
     async fn design(&self, ctx: &Context<'_>, id: ID) -> Option<Result<Design, Error>> {
         let found = load(ctx, DesignById(design_key(&id)?)).await.transpose()?;
         Some(found.map(Design::from))
+    }
+
+    /// Opens an UNLISTED or PUBLIC design by the token of its share link.
+    async fn design_by_share_token(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The last part of shareUrl.")] token: String,
+    ) -> Option<Result<Design, Error>> {
+        let found = sharing::find_by_token(services(ctx), &token).await;
+        settle_fault(found).transpose().map(|found| found.map(Design::from))
     }
 
     /// Own, shared with the viewer, and PUBLIC; UNLISTED ones of others are never listed.

@@ -33,6 +33,28 @@ impl BigInt {
     }
 }
 
+/// `URL` of the schema.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Url(pub url::Url);
+
+/// WHATWG URL.
+#[Scalar(name = "URL", specified_by_url = "https://url.spec.whatwg.org/")]
+impl ScalarType for Url {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        let parsed = match &value {
+            Value::String(text) => text.parse().ok(),
+            _ => None,
+        };
+        parsed
+            .map(Self)
+            .ok_or_else(|| InputValueError::custom("a URL is a string such as https://example.org/"))
+    }
+
+    fn to_value(&self) -> Value {
+        Value::String(self.0.to_string())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,6 +11,7 @@ mod negotiation;
 pub mod observe;
 mod operation;
 mod params;
+pub mod share;
 pub mod websocket;
 
 use std::sync::Arc;

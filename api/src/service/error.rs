@@ -3,6 +3,8 @@
 use engine::Diagnostic;
 use entity::{StoreError, design};
 
+use super::canvas_merge::Conflict;
+
 /// Result of a use case.
 pub type ServiceResult<T> = Result<T, ServiceError>;
 
@@ -41,8 +43,12 @@ pub enum Detail {
     /// The design as it is, for a client whose copy is stale.
     VersionConflict {
         expected: i32,
+        /// The design's version, or the number of the branch's head where a branch was named.
+        actual: i32,
         current: Box<design::Model>,
     },
+    /// Everything that two branches changed in different ways.
+    MergeConflict(Vec<Conflict>),
     /// A limit of the plan.
     Quota {
         limit: u64,

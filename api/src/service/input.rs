@@ -3,7 +3,7 @@
 use super::{ServiceError, UserError};
 
 const NAME_CHARACTERS: usize = 255;
-const DESCRIPTION_CHARACTERS: usize = 5_000;
+const TEXT_CHARACTERS: usize = 5_000;
 const KEY_CHARACTERS: usize = 255;
 
 /// Collects the mistakes of an input.
@@ -43,9 +43,14 @@ impl Mistakes {
 
     /// A description: up to 5,000 characters.
     pub fn description(&mut self, value: Option<&str>) {
+        self.text("description", value);
+    }
+
+    /// Free text: up to 5,000 characters.
+    pub fn text(&mut self, field: &str, value: Option<&str>) {
         let length = value.map_or(0, |text| text.chars().count());
-        self.check(length <= DESCRIPTION_CHARACTERS, &["description"], || {
-            format!("description must have at most {DESCRIPTION_CHARACTERS} characters; it has {length}")
+        self.check(length <= TEXT_CHARACTERS, &[field], || {
+            format!("{field} must have at most {TEXT_CHARACTERS} characters; it has {length}")
         });
     }
 

@@ -4,9 +4,10 @@ use entity::{
     design_version, simulation_job,
     status::Trace,
     store::{
-        Transaction, designs,
+        Transaction,
+        design_access::Access,
         jobs::{self, CancelOutcome, NewJob},
-        workloads,
+        versions, workloads,
     },
 };
 use uuid::Uuid;
@@ -18,6 +19,7 @@ use super::{
     error::Detail,
     idempotency::{Call, recall},
     input::Mistakes,
+    permissions::lock_for,
     plan::Plan,
     workloads::document_of,
 };
@@ -92,17 +94,8 @@ async fn runnable_version(
     viewer: Viewer,
     input: &SubmitJob,
 ) -> ServiceResult<design_version::Model> {
-    let design = designs::find_visible(txn, &[input.design_id], Some(viewer.user_id)).await?.pop();
-    let design = design.ok_or_else(|| UserError::not_found(&["designId"], "design"))?;
-    if design.user_id != Some(viewer.user_id) {
-        let message = "only its owner can run this design on the server";
-        return Err(UserError::new(ErrorCode::Forbidden, &["designId"], message).into());
-    }
-    if design.deleted_at.is_some() {
-        let message = "the design is archived and cannot be run";
-        return Err(UserError::new(ErrorCode::Forbidden, &["designId"], message).into());
-    }
-    let version = designs::find_version(txn, design.id, input.design_version).await?;
+    let (design, _) = lock_for(txn, viewer, input.design_id, "designId", Access::Edit).await?;
+    let version = versions::find_version(txn, design.id, input.design_version).await?;
     Ok(version.ok_or_else(|| UserError::not_found(&["designVersion"], "version of this design"))?)
 }
 
@@ -190,7 +183,7 @@ pub async fn cancel(
 }
 
 /// Tells those who listen. A notice that is lost costs time, not truth: workers and subscribers read the row again.
-async fn announce(services: &Services, notice: &Notice) {
+pub(super) async fn announce(services: &Services, notice: &Notice) {
     if let Err(error) = services.bus.publish(notice).await {
         tracing::warn!(%error, "a notice could not be published");
     }

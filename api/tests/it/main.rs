@@ -4,5 +4,6 @@
 
 mod graphql;
 mod http;
+mod share;
 mod support;
 mod websocket;

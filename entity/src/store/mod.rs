@@ -1,6 +1,8 @@
 //! Finders and writes, one file a noun.
 
 pub mod attempts;
+pub mod design_access;
+pub mod design_lists;
 pub mod designs;
 pub mod idempotency;
 pub mod jobs;
@@ -9,6 +11,7 @@ pub mod results;
 pub mod runs;
 pub mod templates;
 pub mod users;
+pub mod versions;
 pub mod workloads;
 
 use sea_orm::{

@@ -12,8 +12,11 @@ use sea_orm::{
 use serde_json::Value as Json;
 use uuid::Uuid;
 
-use super::page::{Keyset, Page, PageRequest, children_of_many, group_by};
-use crate::{StoreError, design, run_event, run_metric, simulation_run, status::Visibility};
+use super::{
+    design_access,
+    page::{Keyset, Page, PageRequest, children_of_many, group_by},
+};
+use crate::{StoreError, design, run_event, run_metric, simulation_run};
 
 /// What a list of runs belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -68,15 +71,10 @@ pub async fn find_visible(
     ids: &[Uuid],
     viewer: Option<Uuid>,
 ) -> Result<Vec<simulation_run::Model>, StoreError> {
-    let open = Condition::all()
-        .add(design::Column::Visibility.ne(Visibility::Private))
-        .add(design::Column::DeletedAt.is_null());
     let readable = Query::select()
         .column(design::Column::Id)
         .from(design::Entity)
-        .cond_where(
-            Condition::any().add(open).add_option(viewer.map(|viewer| design::Column::UserId.eq(viewer))),
-        )
+        .cond_where(design_access::readable(viewer))
         .to_owned();
     let mut select = without_metrics();
     select

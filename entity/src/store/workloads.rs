@@ -9,8 +9,11 @@ use sea_orm::{
 use serde_json::Value as Json;
 use uuid::Uuid;
 
-use super::page::{Keyset, Page, PageRequest};
-use crate::{StoreError, design, simulation_run, status::Visibility, time::now, workload};
+use super::{
+    design_access,
+    page::{Keyset, Page, PageRequest},
+};
+use crate::{StoreError, design, simulation_run, time::now, workload};
 
 /// What a new workload is made of.
 pub struct NewWorkload {
@@ -55,9 +58,6 @@ pub async fn find_visible(
     ids: &[Uuid],
     viewer: Option<Uuid>,
 ) -> Result<Vec<workload::Model>, StoreError> {
-    let open_designs = Condition::any()
-        .add(design::Column::Visibility.ne(Visibility::Private))
-        .add_option(viewer.map(|id| design::Column::UserId.eq(id)));
     let run_by_open_designs = Query::select()
         .column((simulation_run::Entity, simulation_run::Column::WorkloadId))
         .from(simulation_run::Entity)
@@ -67,8 +67,7 @@ pub async fn find_visible(
                 .equals((simulation_run::Entity, simulation_run::Column::DesignId)),
         )
         .and_where(simulation_run::Column::WorkloadId.is_in(ids.iter().copied()))
-        .and_where(design::Column::DeletedAt.is_null())
-        .cond_where(open_designs)
+        .cond_where(design_access::readable(viewer))
         .to_owned();
     Ok(workload::Entity::find()
         .filter(workload::Column::Id.is_in(ids.iter().copied()))

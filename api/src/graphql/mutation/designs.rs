@@ -14,7 +14,7 @@ use crate::{
     },
     service::{
         ServiceResult, UserError,
-        designs::{self, CreateDesign, UpdateDesign},
+        designs::{self, CreateDesign, ForkDesign, UpdateDesign},
     },
 };
 
@@ -62,6 +62,63 @@ impl DesignMutation {
             user_errors,
         }))
     }
+
+    /// Takes a design back from the archive, if the plan has room for it.
+    async fn design_unarchive(
+        &self,
+        ctx: &Context<'_>,
+        input: DesignUnarchiveInput,
+    ) -> Payload<DesignUnarchivePayload> {
+        Some(settle(unarchive(ctx, input).await).map(|(design, user_errors)| DesignUnarchivePayload {
+            design: design.map(Design::from),
+            user_errors,
+        }))
+    }
+
+    /// Makes a PRIVATE copy, with a history of its own, of a design that the viewer may open.
+    async fn design_fork(&self, ctx: &Context<'_>, input: DesignForkInput) -> Payload<DesignForkPayload> {
+        Some(
+            settle(fork(ctx, input).await).map(|(design, user_errors)| DesignForkPayload {
+                design: design.map(Design::from),
+                user_errors,
+            }),
+        )
+    }
+
+    /// Makes the canvas of an earlier version the newest one of the default branch again.
+    async fn design_version_restore(
+        &self,
+        ctx: &Context<'_>,
+        input: DesignVersionRestoreInput,
+    ) -> Payload<DesignVersionRestorePayload> {
+        Some(settle(restore(ctx, input).await).map(|(restored, user_errors)| {
+            let (design, version) = restored.unzip();
+            DesignVersionRestorePayload {
+                design: design.map(Design::from),
+                version: version.flatten().map(DesignVersion::from),
+                user_errors,
+            }
+        }))
+    }
+}
+
+async fn fork(ctx: &Context<'_>, input: DesignForkInput) -> ServiceResult<entity::design::Model> {
+    let id = key(&input.id, design_key, "id", "design")?;
+    let DesignForkInput { idempotency_key, id: _, version, name } = input;
+    designs::fork(services(ctx), viewer(ctx), ForkDesign { idempotency_key, id, version, name }).await
+}
+
+async fn unarchive(ctx: &Context<'_>, input: DesignUnarchiveInput) -> ServiceResult<entity::design::Model> {
+    let id = key(&input.id, design_key, "id", "design")?;
+    designs::unarchive(services(ctx), viewer(ctx), id).await
+}
+
+async fn restore(
+    ctx: &Context<'_>,
+    input: DesignVersionRestoreInput,
+) -> ServiceResult<(entity::design::Model, Option<entity::design_version::Model>)> {
+    let id = key(&input.design_id, design_key, "designId", "design")?;
+    designs::restore(services(ctx), viewer(ctx), id, input.number, input.expected_version).await
 }
 
 async fn create(ctx: &Context<'_>, input: DesignCreateInput) -> ServiceResult<entity::design::Model> {
@@ -95,6 +152,7 @@ async fn update(
         canvas: required("canvas", input.canvas)?,
         visibility: required("visibility", input.visibility)?.map(Into::into),
         message: input.message,
+        branch: input.branch,
     };
     designs::update(services(ctx), viewer(ctx), id, input.expected_version, change).await
 }
@@ -134,7 +192,7 @@ pub struct DesignCreateInput {
 #[derive(InputObject)]
 pub struct DesignUpdateInput {
     id: ID,
-    /// The design's version as the client last read it.
+    /// The design's version as the client last read it; with a branch, the number of that branch's head.
     expected_version: i32,
     name: MaybeUndefined<String>,
     description: MaybeUndefined<String>,
@@ -142,6 +200,36 @@ pub struct DesignUpdateInput {
     visibility: MaybeUndefined<Visibility>,
     /// Told with the version that a new canvas makes.
     message: Option<String>,
+    /// Name of the branch whose head the canvas becomes; the default one when omitted.
+    branch: Option<String>,
+}
+
+/// A design to take back from the archive.
+#[derive(InputObject)]
+pub struct DesignUnarchiveInput {
+    id: ID,
+}
+
+/// A design to copy.
+#[derive(InputObject)]
+pub struct DesignForkInput {
+    /// The same key with the same input is the same copy, within 24 hours.
+    idempotency_key: Option<String>,
+    id: ID,
+    /// Number of the version to copy; the head of the default branch when omitted.
+    version: Option<i32>,
+    /// The name of the copy; the design's own when omitted.
+    name: Option<String>,
+}
+
+/// A version to go back to.
+#[derive(InputObject)]
+pub struct DesignVersionRestoreInput {
+    design_id: ID,
+    /// Number of the version whose canvas is wanted.
+    number: i32,
+    /// The design's version as the client last read it.
+    expected_version: i32,
 }
 
 /// A design to archive.
@@ -163,6 +251,29 @@ pub struct DesignCreatePayload {
 pub struct DesignUpdatePayload {
     design: Option<Design>,
     /// The version that a new canvas made.
+    version: Option<DesignVersion>,
+    user_errors: UserErrors,
+}
+
+/// The design, or why it stays archived.
+#[derive(SimpleObject)]
+pub struct DesignUnarchivePayload {
+    design: Option<Design>,
+    user_errors: UserErrors,
+}
+
+/// The copy, or why there is none.
+#[derive(SimpleObject)]
+pub struct DesignForkPayload {
+    design: Option<Design>,
+    user_errors: UserErrors,
+}
+
+/// The design as it is now, or why it is unchanged.
+#[derive(SimpleObject)]
+pub struct DesignVersionRestorePayload {
+    design: Option<Design>,
+    /// The version that was made.
     version: Option<DesignVersion>,
     user_errors: UserErrors,
 }

@@ -1,8 +1,10 @@
 //! Everything that can be changed, one file a noun.
 
 mod accounts;
+mod branches;
 mod designs;
 mod jobs;
+mod sharing;
 mod workloads;
 
 use async_graphql::{Error, ID, MergedObject};
@@ -16,6 +18,8 @@ use crate::service::{self, ServiceError};
 pub struct Mutation(
     accounts::AccountMutation,
     designs::DesignMutation,
+    branches::BranchMutation,
+    sharing::SharingMutation,
     workloads::WorkloadMutation,
     jobs::JobMutation,
 );

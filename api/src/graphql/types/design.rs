@@ -3,26 +3,41 @@ use chrono::{DateTime, Utc};
 use entity::{
     design, status,
     store::{
-        designs::{self, DesignScope},
+        design_access::Access,
+        design_lists::{self, DesignScope},
         page::{Cursor, CursorKey, Page},
         runs::RunParent,
+        versions,
     },
 };
 use uuid::Uuid;
 
 use super::{
+    branch::Branch,
     canvas::Canvas,
+    canvas_diff::CanvasDiff,
+    collaborator::{Collaborator, DesignPermissions},
     design_version::DesignVersion,
     run::{SimulationRun, run_connection},
     user::User,
 };
-use crate::graphql::{
-    context::services,
-    errors::internal,
-    id::GlobalId,
-    loaders::{ListOf, UserById, VersionPage, load},
-    pagination::{KeyKind, MAX_PAGE, PageArgs, Paged, connection},
+use crate::{
+    config::Config,
+    graphql::{
+        context::{services, viewer},
+        errors::{bad_input, internal},
+        id::GlobalId,
+        loaders::{
+            AccessTo, BranchPage, CollaboratorsOf, DesignById, ListOf, UserById, VersionAt, VersionPage, load,
+        },
+        pagination::{KeyKind, MAX_PAGE, PageArgs, Paged, connection},
+        scalars::Url,
+    },
+    service::{permissions::Permissions, sharing::share_url},
 };
+
+/// Types of blocks that one filter asks for.
+const MAX_BLOCK_TYPES: usize = 20;
 
 /// `Design` of the schema.
 #[derive(Clone)]
@@ -76,6 +91,19 @@ impl Design {
         self.0.version
     }
 
+    /// Its branches, oldest first: the default one leads.
+    async fn branches(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> Option<Result<Paged<Branch>, Error>> {
+        let args = PageArgs { first, after, last, before };
+        Some(self.branch_connection(ctx, args).await)
+    }
+
     /// Every canvas it ever had, newest first.
     async fn versions(
         &self,
@@ -84,9 +112,28 @@ impl Design {
         after: Option<String>,
         last: Option<i32>,
         before: Option<String>,
+        #[graphql(
+            desc = "Name of a branch: its head and all that led to it. All branches together when omitted."
+        )]
+        branch: Option<String>,
     ) -> Option<Result<Paged<DesignVersion>, Error>> {
         let args = PageArgs { first, after, last, before };
-        Some(self.version_connection(ctx, args).await)
+        Some(self.version_connection(ctx, args, branch).await)
+    }
+
+    /// What is different on the canvas of the version head, compared with base; null when there is no such version.
+    async fn version_diff(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Number of a version.")] base: i32,
+        #[graphql(desc = "Number of a version.")] head: i32,
+    ) -> Option<Result<CanvasDiff, Error>> {
+        let version = |number| load(ctx, VersionAt { design_id: self.0.id, number });
+        match tokio::try_join!(version(base), version(head)) {
+            Ok((Some(base), Some(head))) => Some(CanvasDiff::between(base, head)),
+            Ok(_) => None,
+            Err(error) => Some(Err(error)),
+        }
     }
 
     /// Simulations of any of its versions, newest first.
@@ -111,6 +158,51 @@ impl Design {
         }
     }
 
+    /// The design that it began as a copy of, if it is PUBLIC or the viewer's own or shared with them.
+    async fn forked_from(&self, ctx: &Context<'_>) -> Option<Result<Design, Error>> {
+        let id = self.0.forked_from_id?;
+        match tokio::try_join!(load(ctx, DesignById(id)), load(ctx, AccessTo(id))) {
+            Ok((Some(row), Some(access))) => {
+                // Whoever has the link of an UNLISTED design may pass it on; we do not.
+                let told = row.visibility == status::Visibility::Public || access >= Access::View;
+                told.then(|| Ok(Design(row)))
+            }
+            Ok(_) => None,
+            Err(error) => Some(Err(error)),
+        }
+    }
+
+    /// Link that opens an UNLISTED or PUBLIC design; null while PRIVATE. That of an UNLISTED design is told to its owner and
+    /// collaborators alone.
+    async fn share_url(&self, ctx: &Context<'_>) -> Option<Result<Url, Error>> {
+        let token = self.0.share_token.as_ref()?;
+        let told = match self.0.visibility {
+            status::Visibility::Private => Ok(false),
+            status::Visibility::Public => Ok(true),
+            status::Visibility::Unlisted => self.access(ctx).await.map(|access| access >= Access::View),
+        };
+        match told {
+            Ok(true) => Some(Ok(Url(share_url(&ctx.data_unchecked::<Config>().public_url, token)))),
+            Ok(false) => None,
+            Err(error) => Some(Err(error)),
+        }
+    }
+
+    /// Whom it is shared with. Told to them and its owner; null for others.
+    async fn collaborators(&self, ctx: &Context<'_>) -> Option<Result<Vec<Collaborator>, Error>> {
+        match self.access(ctx).await {
+            Ok(access) if access >= Access::View => Some(self.shared_with(ctx).await),
+            Ok(_) => None,
+            Err(error) => Some(Err(error)),
+        }
+    }
+
+    /// What the viewer may do with it besides reading it.
+    async fn viewer_permissions(&self, ctx: &Context<'_>) -> Result<DesignPermissions, Error> {
+        let access = self.access(ctx).await?;
+        Ok(Permissions::of(access, self.0.deleted_at.is_some()).into())
+    }
+
     pub async fn created_at(&self) -> DateTime<Utc> {
         self.0.created_at
     }
@@ -126,21 +218,51 @@ impl Design {
 }
 
 impl Design {
+    async fn access(&self, ctx: &Context<'_>) -> Result<Access, Error> {
+        match viewer(ctx) {
+            Some(viewer) if self.0.user_id == Some(viewer.user_id) => Ok(Access::Own),
+            _ => Ok(load(ctx, AccessTo(self.0.id)).await?.unwrap_or(Access::None)),
+        }
+    }
+
+    async fn shared_with(&self, ctx: &Context<'_>) -> Result<Vec<Collaborator>, Error> {
+        let shared = load(ctx, CollaboratorsOf(self.0.id)).await?.unwrap_or_default();
+        let users = shared.iter().map(|one| load(ctx, UserById(one.user_id)));
+        let users = futures_util::future::try_join_all(users).await?;
+        // An account that is gone is nobody to share with.
+        let living = shared.iter().zip(users).filter_map(|(one, user)| Some((one.role, user?)));
+        Ok(living.map(|(role, user)| Collaborator { user: user.into(), role: role.into() }).collect())
+    }
+
+    async fn branch_connection(&self, ctx: &Context<'_>, args: PageArgs) -> Result<Paged<Branch>, Error> {
+        let request = args.request(KeyKind::Time, MAX_PAGE)?;
+        let id = self.0.id;
+        let page = load(ctx, ListOf { parent: id, args: BranchPage(request) }).await?;
+        let cursor =
+            |row: &entity::design_branch::Model| Cursor { key: CursorKey::Time(row.created_at), id: row.id };
+        Ok(connection(page.unwrap_or_else(Page::empty), cursor, Branch::from, move |ctx| {
+            let db = services(ctx).db.clone();
+            async move { versions::count_branches(&db, id).await.map_err(internal) }
+        }))
+    }
+
     async fn version_connection(
         &self,
         ctx: &Context<'_>,
         args: PageArgs,
+        branch: Option<String>,
     ) -> Result<Paged<DesignVersion>, Error> {
         let request = args.request(KeyKind::Integer, MAX_PAGE)?;
         let id = self.0.id;
-        let page = load(ctx, ListOf { parent: id, args: VersionPage(request) }).await?;
+        let list = VersionPage { branch: branch.clone(), request };
+        let page = load(ctx, ListOf { parent: id, args: list }).await?;
         let cursor = |row: &entity::design_version::Model| Cursor {
             key: CursorKey::Integer(row.version_number.into()),
             id: row.id,
         };
         Ok(connection(page.unwrap_or_else(Page::empty), cursor, DesignVersion::from, move |ctx| {
-            let db = services(ctx).db.clone();
-            async move { designs::count_versions(&db, id).await.map_err(internal) }
+            let (db, branch) = (services(ctx).db.clone(), branch.clone());
+            async move { versions::count_versions(&db, id, branch.as_deref()).await.map_err(internal) }
         }))
     }
 }
@@ -160,22 +282,30 @@ pub struct DesignFilter {
     /// Words that name or description contain.
     search: Option<String>,
     visibility: Option<Vec<Visibility>>,
+    /// Types of blocks that are all on the canvas, as blockTypes tells them.
+    block_types: Option<Vec<String>>,
     updated_since: Option<DateTime<Utc>>,
     /// Whether the viewer's archived designs are listed too.
     #[graphql(default_with = "Some(false)")]
     include_archived: Option<bool>,
 }
 
-impl From<DesignFilter> for designs::DesignFilter {
-    fn from(filter: DesignFilter) -> Self {
-        Self {
+impl DesignFilter {
+    fn read(self) -> Result<design_lists::DesignFilter, Error> {
+        let filter = self;
+        let types = filter.block_types.as_deref().unwrap_or_default();
+        if types.len() > MAX_BLOCK_TYPES {
+            return Err(bad_input(format!("blockTypes must hold at most {MAX_BLOCK_TYPES} types")));
+        }
+        Ok(design_lists::DesignFilter {
             search: filter.search,
             visibility: filter
                 .visibility
                 .map(|list| list.into_iter().map(status::Visibility::from).collect()),
+            block_types: filter.block_types,
             updated_since: filter.updated_since,
             include_archived: filter.include_archived.unwrap_or_default(),
-        }
+        })
     }
 }
 
@@ -194,7 +324,7 @@ impl Default for DesignOrder {
 
 /// Fields that designs can be sorted by.
 #[derive(Enum, Clone, Copy, PartialEq, Eq)]
-#[graphql(remote = "designs::DesignOrder")]
+#[graphql(remote = "design_lists::DesignOrder")]
 pub enum DesignOrderField {
     CreatedAt,
     UpdatedAt,
@@ -219,15 +349,15 @@ pub async fn design_connection(
     filter: DesignFilter,
     order: DesignOrder,
 ) -> Result<Paged<Design>, Error> {
-    let filter = designs::DesignFilter::from(filter);
+    let filter = filter.read()?;
     let kind = match order.field {
         DesignOrderField::Name => KeyKind::Text,
         DesignOrderField::CreatedAt | DesignOrderField::UpdatedAt => KeyKind::Time,
     };
     let request = args.request(kind, MAX_PAGE)?;
-    let field = designs::DesignOrder::from(order.field);
+    let field = design_lists::DesignOrder::from(order.field);
     let descending = order.direction == OrderDirection::Desc;
-    let page = designs::list(&services(ctx).db, scope, &filter, field, descending, &request)
+    let page = design_lists::list(&services(ctx).db, scope, &filter, field, descending, &request)
         .await
         .map_err(internal)?;
     Ok(connection(
@@ -236,7 +366,7 @@ pub async fn design_connection(
         Design::from,
         move |ctx| {
             let (db, filter) = (services(ctx).db.clone(), filter.clone());
-            async move { designs::count(&db, scope, &filter).await.map_err(internal) }
+            async move { design_lists::count(&db, scope, &filter).await.map_err(internal) }
         },
     ))
 }

@@ -3,6 +3,7 @@ use chrono::{DateTime, Utc};
 use entity::{design_version, store::runs::RunParent};
 
 use super::{
+    branch::Branch,
     canvas::Canvas,
     design::Design,
     run::{SimulationRun, run_connection},
@@ -11,7 +12,7 @@ use super::{
 use crate::graphql::{
     errors::missing_parent,
     id::GlobalId,
-    loaders::{DesignById, UserById, load},
+    loaders::{BranchById, DesignById, UserById, VersionAt, load},
     pagination::{PageArgs, Paged},
 };
 
@@ -32,13 +33,28 @@ impl DesignVersion {
         GlobalId::DesignVersion(self.0.id).into()
     }
 
-    /// 1, 2, 3 … within the design.
+    /// 1, 2, 3 … within the design, over all its branches.
     async fn number(&self) -> i32 {
         self.0.version_number
     }
 
     async fn design(&self, ctx: &Context<'_>) -> Result<Design, Error> {
         load(ctx, DesignById(self.0.design_id)).await?.map(Design::from).ok_or_else(missing_parent)
+    }
+
+    /// The branch that it was made on.
+    async fn branch(&self, ctx: &Context<'_>) -> Option<Result<Branch, Error>> {
+        let branch = load(ctx, BranchById(self.0.branch_id?)).await;
+        branch.map(|found| found.map(Branch::from)).transpose()
+    }
+
+    /// The version that it changed, and the one that was merged into it; the first version has none.
+    async fn parents(&self, ctx: &Context<'_>) -> Result<Vec<DesignVersion>, Error> {
+        let numbers = [self.0.parent_number, self.0.merged_number].into_iter().flatten();
+        let keys = numbers.map(|number| VersionAt { design_id: self.0.design_id, number });
+        // Together, so that they are loaded in one statement.
+        let found = futures_util::future::try_join_all(keys.map(|key| load(ctx, key))).await?;
+        Ok(found.into_iter().flatten().map(DesignVersion::from).collect())
     }
 
     /// What its author said about it.

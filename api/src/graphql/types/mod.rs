@@ -1,7 +1,10 @@
 //! The objects of the API, one file a noun. A field's documentation here is its documentation in the schema.
 
 pub mod block_type;
+pub mod branch;
 pub mod canvas;
+pub mod canvas_diff;
+pub mod collaborator;
 pub mod design;
 pub mod design_version;
 pub mod event;

@@ -6,6 +6,7 @@ use entity::store::runs;
 use uuid::Uuid;
 
 use super::{
+    branch::Branch,
     design::Design,
     design_version::DesignVersion,
     event::RunEvent,
@@ -19,7 +20,9 @@ use crate::graphql::{
     context::services,
     errors::internal,
     id::GlobalId,
-    loaders::{DesignById, JobById, RunById, TemplateById, UserById, VersionById, WorkloadById, load},
+    loaders::{
+        BranchById, DesignById, JobById, RunById, TemplateById, UserById, VersionById, WorkloadById, load,
+    },
 };
 
 /// Anything with an id.
@@ -29,6 +32,7 @@ pub enum Node {
     User(User),
     Design(Design),
     DesignVersion(DesignVersion),
+    Branch(Branch),
     Workload(Workload),
     Template(Template),
     SimulationJob(SimulationJob),
@@ -73,6 +77,7 @@ pub async fn find(ctx: &Context<'_>, id: &ID) -> Result<Option<Node>, Error> {
         GlobalId::DesignVersion(key) => {
             load(ctx, VersionById(key)).await?.map(|row| Node::DesignVersion(row.into()))
         }
+        GlobalId::Branch(key) => load(ctx, BranchById(key)).await?.map(|row| Node::Branch(row.into())),
         GlobalId::Workload(key) => load(ctx, WorkloadById(key)).await?.map(|row| Node::Workload(row.into())),
         GlobalId::Template(key) => load(ctx, TemplateById(key)).await?.map(|row| Node::Template(row.into())),
         GlobalId::SimulationJob(key) => {

@@ -1,7 +1,7 @@
 use async_graphql::{Context, Enum, Error, ID, Object, SimpleObject};
 use entity::{
     status,
-    store::{designs::DesignScope, workloads::WorkloadScope},
+    store::{design_lists::DesignScope, workloads::WorkloadScope},
     user,
 };
 
@@ -62,7 +62,7 @@ impl User {
         self.is_viewer(ctx).then(|| plan::Plan::of(self.0.tier).into())
     }
 
-    /// Their designs: all of them for themselves, the PUBLIC ones for others.
+    /// Their designs: all of them for themselves; the PUBLIC ones, and those shared with the viewer, for others.
     async fn designs(
         &self,
         ctx: &Context<'_>,

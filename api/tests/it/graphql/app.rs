@@ -12,7 +12,7 @@ use api::{
     service,
 };
 use async_graphql::{Request, Variables};
-use entity::testing::TestDatabase;
+use entity::{store::Connection as _, testing::TestDatabase};
 use futures_util::{Stream, StreamExt as _};
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
@@ -29,7 +29,9 @@ pub struct App {
     pub tokens: Tokens,
     pub config: Config,
     statements: Arc<AtomicUsize>,
-    database: TestDatabase,
+    redis: Option<String>,
+    namespace: String,
+    database: Arc<TestDatabase>,
 }
 
 /// Someone who sends operations; without a viewer, an anonymous one.
@@ -71,7 +73,37 @@ impl App {
         service::templates::seed(&services).await.unwrap();
         let tokens = Tokens::new(config.jwt_secret.expose());
         let schema = graphql::build(services.clone(), tokens.clone(), config.clone());
-        Self { services, schema, tokens, config, statements, database }
+        let database = Arc::new(database);
+        Self { services, schema, tokens, config, statements, redis, namespace, database }
+    }
+
+    /// The same app as another process has it, with a bus of its own; none in the embedded mode, which is one process.
+    pub async fn another_process(&self) -> Option<Self> {
+        let redis = self.redis.clone()?;
+        let bus = Bus::connect_in(Some(&redis), &self.namespace).await.unwrap();
+        let services = Services { bus, ..self.services.clone() };
+        let schema = graphql::build(services.clone(), self.tokens.clone(), self.config.clone());
+        Some(Self {
+            services,
+            schema,
+            tokens: self.tokens.clone(),
+            config: self.config.clone(),
+            statements: self.statements.clone(),
+            redis: Some(redis),
+            namespace: self.namespace.clone(),
+            database: self.database.clone(),
+        })
+    }
+
+    /// Someone who signed in elsewhere.
+    pub fn as_viewer(&self, viewer: Option<Viewer>) -> Person<'_> {
+        Person { app: self, viewer }
+    }
+
+    /// Gives an account the role of an admin.
+    pub async fn make_admin(&self, handle: &str) {
+        let sql = format!("UPDATE users SET role = 'admin' WHERE handle = '{handle}'");
+        self.services.db.execute_unprepared(&sql).await.unwrap();
     }
 
     /// Which mode it is, for messages.

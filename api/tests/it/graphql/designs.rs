@@ -12,7 +12,7 @@ const ARCHIVE: &str = "mutation Archive($input: DesignArchiveInput!) { designArc
 const DESIGN: &str = "query($id: ID!) { design(id: $id) { name visibility owner { handle } archivedAt } }";
 
 /// A client in front of a table behind a disk.
-fn canvas(fill_factor: f64) -> Json {
+pub fn canvas(fill_factor: f64) -> Json {
     json!({
         "blocks": [
             { "id": "c", "type": "client", "position": { "x": 0, "y": 0 }, "parameters": {} },

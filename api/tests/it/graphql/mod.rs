@@ -3,6 +3,10 @@
 mod accounts;
 mod app;
 mod catalogue;
+mod design_changes;
+mod design_history;
+mod design_lists;
+mod design_sharing;
 mod designs;
 mod jobs;
 mod nested;
