@@ -123,6 +123,8 @@ pub fn settle<T>(result: Result<T, ServiceError>) -> Result<(Option<T>, Vec<User
 pub fn fault_error(fault: &Fault) -> Error {
     match fault {
         Fault::Unauthenticated => coded(fault.to_string(), "UNAUTHENTICATED"),
+        Fault::RateLimited { retry_after } => coded(fault.to_string(), "RATE_LIMITED")
+            .extend_with(|_, extensions| extensions.set("retryAfterSeconds", retry_after.as_secs())),
         Fault::Internal(cause) => {
             tracing::error!(%cause, "a request failed");
             coded("something went wrong on our side", "INTERNAL_SERVER_ERROR")

@@ -1,6 +1,7 @@
 //! Use cases: what people do, with its rules. No GraphQL here, and no SQL.
 
 pub mod accounts;
+pub mod allowance;
 pub mod creation;
 pub mod designs;
 pub mod error;
@@ -8,6 +9,7 @@ pub mod idempotency;
 pub mod input;
 pub mod jobs;
 pub mod plan;
+pub mod sign_in;
 pub mod templates;
 pub mod workloads;
 

@@ -2,7 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, helpers included")]
 
+mod fuzz;
 mod graphql;
 mod http;
+mod limits;
+mod secrets;
 mod support;
 mod websocket;
