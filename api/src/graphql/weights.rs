@@ -21,12 +21,16 @@ use super::pagination::DEFAULT_PAGE;
 /// Fields that cost more than the objects they give: type, field, weight.
 const WEIGHTS: &[(&str, &str, &str)] = &[("SimulationRun", "metrics", "10")];
 
-/// Where the format of a scalar is laid down.
-const SPECIFICATIONS: &[(&str, &str)] = &[
-    ("DateTime", "https://scalars.graphql.org/andimarek/date-time.html"),
-    ("JSON", "https://www.rfc-editor.org/rfc/rfc8259"),
-    ("URL", "https://url.spec.whatwg.org/"),
-    ("UUID", "https://www.rfc-editor.org/rfc/rfc9562"),
+/// What the scalars of libraries are here, and where their format is laid down.
+const SCALARS: &[(&str, &str, &str)] = &[
+    ("DateTime", "RFC 3339 instant, always UTC.", "https://scalars.graphql.org/andimarek/date-time.html"),
+    ("JSON", "Arbitrary JSON, passed through unparsed.", "https://www.rfc-editor.org/rfc/rfc8259"),
+    ("URL", "WHATWG URL.", "https://url.spec.whatwg.org/"),
+    (
+        "UUID",
+        "RFC 9562 UUID; the key shared with other interfaces of this server.",
+        "https://www.rfc-editor.org/rfc/rfc9562",
+    ),
 ];
 
 /// `@cost`, with every use of it.
@@ -50,9 +54,11 @@ impl CustomDirectiveFactory for Cost {
                 use_directive(field, "cost", [("weight", Value::from(*weight))]);
             }
         }
-        for (name, url) in SPECIFICATIONS {
-            if let Some(MetaType::Scalar { specified_by_url, .. }) = registry.types.get_mut(*name) {
+        for (name, meaning, url) in SCALARS {
+            let scalar = registry.types.get_mut(*name);
+            if let Some(MetaType::Scalar { specified_by_url, description, .. }) = scalar {
                 *specified_by_url = Some((*url).to_owned());
+                *description = Some((*meaning).to_owned());
             }
         }
     }

@@ -10,6 +10,8 @@ use async_graphql::{
 
 use super::errors::{BAD_USER_INPUT, COST_LIMIT_EXCEEDED, PARSE_FAILED, VALIDATION_FAILED, coded};
 
+/// The parser copies strings and looks at every byte of a comment. Data belongs into variables.
+const MAX_BYTES: usize = 256 << 10;
 const MAX_TOKENS: usize = 10_000;
 /// Braces, brackets and parentheses within each other. The parser descends into each.
 const MAX_NESTING: usize = 64;
@@ -28,6 +30,10 @@ const MAX_ROOT_FIELDS: u64 = 20;
 
 /// Checks the text of a document in one pass.
 pub fn check_text(text: &str) -> Result<(), ServerError> {
+    if text.len() > MAX_BYTES {
+        let message = format!("A document may have at most {} KiB: send data in variables", MAX_BYTES >> 10);
+        return Err(coded(PARSE_FAILED, message));
+    }
     if text.contains(r"\u0000") {
         return Err(holds_nul("A string of the document"));
     }
@@ -291,9 +297,13 @@ mod tests {
         );
         let opens = "{a".repeat(MAX_NESTING);
         assert!(check_text(&opens).is_ok());
-        for text in
-            [format!("{opens}{{"), "a ".repeat(MAX_TOKENS + 1), "(".repeat(5 << 20), "\"\" ".repeat(20_000)]
-        {
+        for text in [
+            format!("{opens}{{"),
+            "a ".repeat(MAX_TOKENS + 1),
+            "(".repeat(MAX_BYTES),
+            "\"\" ".repeat(20_000),
+            format!("{{a}}#{}", "x".repeat(MAX_BYTES)),
+        ] {
             assert_eq!(code(&check_text(&text).unwrap_err()), Some(PARSE_FAILED));
         }
         for text in ["", "#", "é{", "\"é\"", "\"\"", "\"\"\"\"\"\""] {

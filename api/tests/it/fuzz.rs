@@ -195,10 +195,17 @@ impl Maker<'_> {
                 0 => text.truncate(at),
                 1 => {
                     let pieces = ["{", "}", "(", "...", "@skip", "\"", "$x", "\u{FEFF}", "#", "|", "é"];
-                    text.insert_str(at, *self.pick(&pieces));
+                    text.insert_str(at, self.pick::<&str>(&pieces));
                 }
-                2 => text.insert_str(at, &text[..at].to_owned()),
-                _ => text.replace_range(at..(at + 1).min(text.len()).max(at), ""),
+                2 => {
+                    let doubled = text[..at].to_owned();
+                    text.insert_str(at, &doubled);
+                }
+                _ => {
+                    if at < text.len() {
+                        text.remove(at);
+                    }
+                }
             }
             if text.len() > 20_000 {
                 return;
