@@ -15,7 +15,7 @@ use crate::{config::Config, error::StartError, http::Gateway, router::router, se
 
 /// Migrations hold a lock on one while they work on another.
 const MIGRATION_CONNECTIONS: u32 = 2;
-/// How long requests and sockets may take to end once the server stops; longer than any operation may run.
+/// How long requests and sockets may take to end once the server stops; longer than an operation may run unless configured.
 const GRACE: Duration = Duration::from_secs(15);
 
 /// A server that listens. Dropped without [`Server::stop`], it serves on until its process ends.

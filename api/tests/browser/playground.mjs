@@ -110,7 +110,23 @@ async function drive(page) {
   const { job, design, workload, token } = await completedRun();
 
   // A job of its own, large enough to be watched while it runs.
-  const fresh = { idempotencyKey: crypto.randomUUID(), designId: design.id, workloadId: workload.id, seed: String(Date.now()) };
+  const large = await api(
+    'mutation ($input: WorkloadCreateInput!) { workloadCreate(input: $input) { workload { id } } }',
+    {
+      input: {
+        name: 'Large',
+        operations: [{ type: 'SELECT', template: 'SELECT * FROM main WHERE key = ?', weight: 1 }],
+        config: { totalOperations: '4000000', concurrency: 4, recordCount: '50000', recordBytes: 200 },
+      },
+    },
+    token,
+  );
+  const fresh = {
+    idempotencyKey: crypto.randomUUID(),
+    designId: design.id,
+    workloadId: large.workloadCreate.workload.id,
+    seed: String(Date.now()),
+  };
   const submitted = await api(
     'mutation ($input: SimulationJobSubmitInput!) { simulationJobSubmit(input: $input) { job { id } } }',
     { input: fresh },
@@ -124,7 +140,7 @@ async function drive(page) {
     shown = JSON.parse((await responseText(page)) || '{}');
     statuses.add(statusOf(shown));
   }
-  check(statusOf(shown) === 'COMPLETED', `the subscription shows a job's updates: ${[...statuses].join(', ')}`, JSON.stringify(shown));
+  check(statusOf(shown) === 'COMPLETED' && statuses.size > 1, `the subscription shows a job's updates: ${[...statuses].join(', ')}`, JSON.stringify([...statuses, shown]));
 
   const update = await runTab(page, 'JobUpdates', { id: job.id });
   const message = update.data?.simulationJobUpdated;
