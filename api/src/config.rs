@@ -89,7 +89,8 @@ impl Config {
         let mut worker = worker::config::Config::read(environment)?;
         let request_timeout =
             Duration::from_secs(environment.number("REQUEST_TIMEOUT_SECONDS", 10, 1..=600)?);
-        worker.statement_timeout = Some(request_timeout);
+        // A little later, so that the request says that it took too long, and not that its statement failed.
+        worker.statement_timeout = Some(request_timeout + Duration::from_secs(1));
         let bind = environment.parsed(
             "BIND",
             SocketAddr::from((Ipv4Addr::LOCALHOST, 8000)),
