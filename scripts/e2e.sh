@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The product end to end, from programs that were built before: the demonstration in the embedded mode, then one api and
-# two workers on PostgreSQL and Redis, with outside clients: the GraphQL-over-HTTP audits, a graphql-transport-ws client
-# and a browser.
+# two workers on PostgreSQL and Redis, with outside clients: the GraphQL-over-HTTP audits, a graphql-transport-ws client,
+# Apollo Client and a browser.
 # usage: e2e.sh WORK_FOLDER; TEST_DATABASE_URL and TEST_REDIS_URL name servers that it may use.
 set -Eeuo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -73,7 +73,8 @@ counter() { curl --silent --fail "$1/metrics" | awk -v name="$2" '$1 ~ "^"name {
 
 # Nothing of the caller's own configuration, and no .env file.
 for variable in DATABASE_URL REDIS_URL BIND WORKER_BIND JWT_SECRET PUBLIC_URL LOG_FORMAT RUST_LOG INTROSPECTION CORS_ORIGINS \
-  FREE_SERVER_JOBS OTEL_EXPORTER_OTLP_ENDPOINT WORKER_CONCURRENCY JOB_MEMORY_MB DATABASE_CONNECTIONS; do
+  TRUSTED_PROXIES TRUSTED_DOCUMENTS REQUEST_TIMEOUT_SECONDS RATE_LIMIT_ANONYMOUS RATE_LIMIT_FREE RATE_LIMIT_PREMIUM \
+  LIVE_SUBSCRIPTIONS_FREE LIVE_SUBSCRIPTIONS_PREMIUM FREE_SERVER_JOBS OTEL_EXPORTER_OTLP_ENDPOINT WORKER_CONCURRENCY JOB_MEMORY_MB DATABASE_CONNECTIONS; do
   unset "$variable"
 done
 mkdir -p "$WORK/run"
@@ -146,8 +147,16 @@ for _ in $(seq 50); do
 done
 [ "$live" -eq 0 ] || fail "$live subscriptions outlive their sockets"
 
+echo "-- Apollo Client"
+node "$clients/clients/apollo.mjs" "$base" "$email" "$password"
+
 echo "-- the playground in a browser"
 CHROMIUM="$(chromium_program)" node "$clients/browser/playground.mjs" "$base" "$email" "$password" "$WORK/playground.png"
+
+echo "-- no secret is in a log"
+for secret in "$password" "$JWT_SECRET"; do
+  if grep -qF -- "$secret" "$WORK"/*.log; then fail "a secret is in a log"; fi
+done
 
 echo "-- everything ends on SIGTERM"
 stop api

@@ -40,7 +40,7 @@ install_packages() {
   for component in rustfmt clippy; do
     cargo "${component/rustfmt/fmt}" --version >/dev/null 2>&1 || rustup component add "$component"
   done
-  for folder in api/tests/clients api/tests/browser; do
+  for folder in api/tests/clients api/tests/clients/sdl api/tests/browser; do
     # npm keeps its own copy of the lock file beside what it installed.
     if [ ! "$folder/node_modules/.package-lock.json" -nt "$folder/package-lock.json" ]; then
       npm ci --prefix "$folder" --no-audit --no-fund

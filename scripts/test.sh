@@ -87,6 +87,11 @@ cargo clippy --workspace --all-targets --locked -- -D warnings
 say "tests"
 cargo test --workspace --locked
 
+say "the schema and its clients"
+node api/tests/clients/cache-settings.mjs --check
+node api/tests/clients/breaking-changes.mjs
+node api/tests/clients/sdl/check.mjs
+
 say "docker-compose.yml"
 check_compose
 

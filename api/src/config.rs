@@ -5,14 +5,19 @@ use std::{
     fs::{self, OpenOptions},
     io::{ErrorKind, Write},
     net::{IpAddr, Ipv4Addr, SocketAddr},
+    num::NonZeroU32,
     os::unix::fs::OpenOptionsExt,
     path::Path,
+    time::Duration,
 };
 
 use axum::http::HeaderValue;
 use base64::{Engine, prelude::BASE64_STANDARD};
+use ipnet::IpNet;
 use url::Url;
 use worker::config::{ConfigError, Environment};
+
+use crate::{service::allowance::Allowances, trusted::TrustedDocuments};
 
 /// Bytes of a signing key below which HMAC-SHA-256 would be weaker than its hash (RFC 7518, section 3.2).
 const SECRET_BYTES: usize = 32;
@@ -60,6 +65,14 @@ pub struct Config {
     pub cors_origins: Vec<HeaderValue>,
     /// `FREE_SERVER_JOBS`: whether the free plan may run simulations on the server.
     pub free_server_jobs: bool,
+    /// `REQUEST_TIMEOUT_SECONDS`: when an operation is abandoned, and its statements with it.
+    pub request_timeout: Duration,
+    /// `TRUSTED_PROXIES`: whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// `TRUSTED_DOCUMENTS`: when set, no other documents are executed.
+    pub trusted_documents: Option<TrustedDocuments>,
+    /// `RATE_LIMIT_…` and `LIVE_SUBSCRIPTIONS_…`: how much of the gateway callers may use.
+    pub allowances: Allowances,
 }
 
 impl Config {
@@ -73,7 +86,11 @@ impl Config {
     /// # Errors
     /// The first variable that breaks its rule.
     pub fn read(environment: &Environment) -> Result<Self, ConfigError> {
-        let worker = worker::config::Config::read(environment)?;
+        let mut worker = worker::config::Config::read(environment)?;
+        let request_timeout =
+            Duration::from_secs(environment.number("REQUEST_TIMEOUT_SECONDS", 10, 1..=600)?);
+        // A little later, so that the request says that it took too long, and not that its statement failed.
+        worker.statement_timeout = Some(request_timeout + Duration::from_secs(1));
         let bind = environment.parsed(
             "BIND",
             SocketAddr::from((Ipv4Addr::LOCALHOST, 8000)),
@@ -92,6 +109,10 @@ impl Config {
             )?,
             cors_origins: cors_origins(environment)?,
             free_server_jobs: environment.choice("FREE_SERVER_JOBS", &[("on", true), ("off", false)])?,
+            request_timeout,
+            trusted_proxies: trusted_proxies(environment)?,
+            trusted_documents: trusted_documents(environment)?,
+            allowances: allowances(environment)?,
             // Last, because it writes.
             jwt_secret: jwt_secret(environment, worker.data_folder().as_deref())?,
             worker,
@@ -120,6 +141,55 @@ fn public_url(environment: &Environment, bind: SocketAddr) -> Result<Url, Config
         }
         _ => Err(ConfigError::new("PUBLIC_URL", RULE)),
     }
+}
+
+fn trusted_proxies(environment: &Environment) -> Result<Vec<IpNet>, ConfigError> {
+    let list = environment.text("TRUSTED_PROXIES").unwrap_or_default();
+    let networks = list.split(',').map(str::trim).filter(|network| !network.is_empty());
+    networks
+        .map(|network| {
+            let address = || network.parse::<IpAddr>().map(IpNet::from);
+            network.parse::<IpNet>().or_else(|_| address()).map_err(|_| {
+                ConfigError::new(
+                    "TRUSTED_PROXIES",
+                    "must be a list of addresses or networks with commas between them, for example 10.0.0.0/8,192.0.2.7",
+                )
+            })
+        })
+        .collect()
+}
+
+fn trusted_documents(environment: &Environment) -> Result<Option<TrustedDocuments>, ConfigError> {
+    let Some(file) = environment.text("TRUSTED_DOCUMENTS") else { return Ok(None) };
+    let read = fs::read(&file).map_err(|error| error.to_string());
+    read.and_then(|text| TrustedDocuments::read(&text)).map(Some).map_err(|why| {
+        ConfigError::new(
+            "TRUSTED_DOCUMENTS",
+            format!("must name a JSON file of documents by their ids, and {file} is none: {why}"),
+        )
+    })
+}
+
+fn allowances(environment: &Environment) -> Result<Allowances, ConfigError> {
+    let mut allowances = Allowances::default();
+    let points = |name, default: Option<NonZeroU32>| match environment.text(name).as_deref() {
+        None => Ok(default),
+        Some("off") => Ok(None),
+        Some(points) => {
+            let rule = "must be points a minute, from 1 to 1000000, or off";
+            let points = points.parse().ok().filter(|points: &NonZeroU32| points.get() <= 1_000_000);
+            points.map(Some).ok_or_else(|| ConfigError::new(name, rule))
+        }
+    };
+    let live =
+        |name, default: u32| environment.number(name, default.into(), 0..=1_000_000).map(|live| live as u32);
+    let Allowances { anonymous, free, premium } = &mut allowances;
+    anonymous.points_per_minute = points("RATE_LIMIT_ANONYMOUS", anonymous.points_per_minute)?;
+    free.points_per_minute = points("RATE_LIMIT_FREE", free.points_per_minute)?;
+    premium.points_per_minute = points("RATE_LIMIT_PREMIUM", premium.points_per_minute)?;
+    free.live_subscriptions = live("LIVE_SUBSCRIPTIONS_FREE", free.live_subscriptions)?;
+    premium.live_subscriptions = live("LIVE_SUBSCRIPTIONS_PREMIUM", premium.live_subscriptions)?;
+    Ok(allowances)
 }
 
 fn cors_origins(environment: &Environment) -> Result<Vec<HeaderValue>, ConfigError> {
@@ -262,10 +332,16 @@ mod tests {
             ("CORS_ORIGINS", "*"),
             ("CORS_ORIGINS", "https://a.example.org/,https://b.example.org"),
             ("FREE_SERVER_JOBS", "maybe"),
+            ("REQUEST_TIMEOUT_SECONDS", "0"),
+            ("TRUSTED_PROXIES", "10.0.0.0/8;192.0.2.7"),
+            ("TRUSTED_DOCUMENTS", "/nowhere.json"),
+            ("RATE_LIMIT_FREE", "0"),
+            ("RATE_LIMIT_ANONYMOUS", "none"),
+            ("LIVE_SUBSCRIPTIONS_PREMIUM", "-1"),
             ("JWT_SECRET", "short"),
         ] {
             let line = read(&folder, &[(name, bad)]).unwrap_err().to_string();
-            assert!(line.starts_with(&format!("{name} must be")), "{line}");
+            assert!(line.starts_with(&format!("{name} must ")), "{line}");
         }
     }
 

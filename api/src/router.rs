@@ -53,10 +53,13 @@ fn header_unless_set(name: HeaderName, value: &'static str) -> SetResponseHeader
 
 fn cors(origins: &[HeaderValue]) -> CorsLayer {
     const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+    const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");
+    const RATE_REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
+    const RATE_RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
     CorsLayer::new()
         .allow_origin(origins.to_vec())
         .allow_methods([Method::GET, Method::POST])
         .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE, header::CONTENT_ENCODING, REQUEST_ID])
-        .expose_headers([REQUEST_ID, header::RETRY_AFTER])
+        .expose_headers([REQUEST_ID, header::RETRY_AFTER, RATE_LIMIT, RATE_REMAINING, RATE_RESET])
         .max_age(CORS_MAX_AGE)
 }

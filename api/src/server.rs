@@ -13,7 +13,9 @@ use worker::{config::Mode, pool::Services};
 
 use crate::{config::Config, error::StartError, http::Gateway, router::router, service, state::State};
 
-/// How long requests and sockets may take to end once the server stops; longer than any operation may run.
+/// Migrations hold a lock on one while they work on another.
+const MIGRATION_CONNECTIONS: u32 = 2;
+/// How long requests and sockets may take to end once the server stops; longer than an operation may run unless configured.
 const GRACE: Duration = Duration::from_secs(15);
 
 /// A server that listens. Dropped without [`Server::stop`], it serves on until its process ends.
@@ -52,7 +54,8 @@ impl Server {
 
         let (stop, draining) = watch::channel(false);
         let gateway = Gateway::new(state.clone(), draining.clone());
-        let app = router(gateway, &state.config.cors_origins);
+        let app =
+            router(gateway, &state.config.cors_origins).into_make_service_with_connect_info::<SocketAddr>();
         let drained = stopping(draining.clone());
         let serving =
             tokio::spawn(async move { axum::serve(listener, app).with_graceful_shutdown(drained).await });
@@ -111,7 +114,17 @@ impl Server {
 /// What is missing, as one line for the operator.
 pub async fn connect(config: &Config) -> Result<Services, StartError> {
     let services = Services::connect(&config.worker).await?;
-    migration::migrate(&services.db).await.map_err(|error| StartError::Migrate(error.to_string()))?;
+    let migrated = match config.worker.mode() {
+        Mode::Embedded => migration::migrate(&services.db).await,
+        Mode::Production => {
+            // A step over large tables may take longer than a request may.
+            let patient = entity::connect::connect(&config.worker.database_url, MIGRATION_CONNECTIONS)
+                .await
+                .map_err(|error| StartError::Migrate(error.to_string()))?;
+            migration::migrate(&patient).await
+        }
+    };
+    migrated.map_err(|error| StartError::Migrate(error.to_string()))?;
     service::templates::seed(&services).await.map_err(|error| StartError::Seed(error.to_string()))?;
     Ok(services)
 }

@@ -11,6 +11,16 @@ use crate::StoreError;
 /// SQLite runs with a write-ahead log, so that readers do not wait for a writer, and with foreign keys on. Every
 /// statement is timed into `db_query_duration_seconds`.
 pub async fn connect(url: &str, max_connections: u32) -> Result<DatabaseConnection, StoreError> {
+    connect_with(url, max_connections, None).await
+}
+
+/// [`connect`] where PostgreSQL itself ends a statement that takes longer than `statement_timeout`: whoever waited for it may be
+/// gone by then.
+pub async fn connect_with(
+    url: &str,
+    max_connections: u32,
+    statement_timeout: Option<Duration>,
+) -> Result<DatabaseConnection, StoreError> {
     let mut options = ConnectOptions::new(url);
     options.max_connections(max_connections).acquire_timeout(Duration::from_secs(10)).sqlx_logging(false);
     options.map_sqlx_sqlite_opts(|sqlite| {
@@ -21,6 +31,12 @@ pub async fn connect(url: &str, max_connections: u32) -> Result<DatabaseConnecti
             .pragma("journal_mode", "WAL")
             .pragma("synchronous", "NORMAL")
     });
+    if let Some(timeout) = statement_timeout {
+        let milliseconds = timeout.as_millis().to_string();
+        options.map_sqlx_postgres_opts(move |postgres| {
+            postgres.options([("statement_timeout", milliseconds.as_str())])
+        });
+    }
     let mut db = Database::connect(options).await?;
     db.set_metric_callback(|statement| {
         let operation = operation(&statement.statement.sql);

@@ -6,7 +6,9 @@ use std::{
 };
 
 use migration::{Migrator, MigratorTrait};
-use sea_orm::{ConnectionTrait, DatabaseConnection};
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, Statement, TransactionTrait,
+};
 use uuid::Uuid;
 
 use crate::connect::connect;
@@ -45,6 +47,21 @@ impl TestDatabase {
         admin.execute_unprepared(&format!("CREATE DATABASE {name}")).await.expect("may create databases");
         let (base, _) = server.rsplit_once('/').expect("TEST_DATABASE_URL ends in a database name");
         Some(Self::migrated(format!("{base}/{name}"), "postgres", None).await)
+    }
+
+    /// Keeps everyone else on PostgreSQL from reading a table, until the transaction ends.
+    pub async fn hold(&self, table: &str) -> DatabaseTransaction {
+        let txn = self.db.begin().await.expect("a transaction begins");
+        let statement = format!("LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE");
+        txn.execute_unprepared(&statement).await.expect("the lock is free");
+        txn
+    }
+
+    /// How many statements of this database wait for a lock on PostgreSQL now.
+    pub async fn waiting_statements(&self) -> i64 {
+        let statement = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        let row = self.db.query_one_raw(Statement::from_string(DbBackend::Postgres, statement)).await;
+        row.expect("the view is readable").and_then(|row| row.try_get_by_index(0).ok()).expect("a count")
     }
 
     async fn migrated(url: String, kind: &'static str, file: Option<PathBuf>) -> Self {

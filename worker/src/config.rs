@@ -6,6 +6,7 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     str::FromStr,
+    time::Duration,
 };
 
 use tracing_subscriber::EnvFilter;
@@ -116,6 +117,8 @@ pub struct Config {
     pub database_url: String,
     /// `DATABASE_CONNECTIONS`: the size of the connection pool.
     pub database_connections: u32,
+    /// How long one statement may take on PostgreSQL; set by those who answer requests.
+    pub statement_timeout: Option<Duration>,
     /// `REDIS_URL`: set exactly when the database is PostgreSQL.
     pub redis_url: Option<String>,
     /// `WORKER_BIND`: where a `worker` process serves its health and metrics.
@@ -148,6 +151,7 @@ impl Config {
         Ok(Self {
             database_url,
             database_connections: environment.number("DATABASE_CONNECTIONS", 10, 2..=1000)? as u32,
+            statement_timeout: None,
             redis_url,
             worker_bind: environment.parsed(
                 "WORKER_BIND",
@@ -181,6 +185,7 @@ impl fmt::Debug for Config {
         f.debug_struct("Config")
             .field("database_url", &without_password(&self.database_url))
             .field("database_connections", &self.database_connections)
+            .field("statement_timeout", &self.statement_timeout)
             .field("redis_url", &self.redis_url.as_deref().map(without_password))
             .field("worker_bind", &self.worker_bind)
             .field("worker_concurrency", &self.worker_concurrency)

@@ -37,7 +37,12 @@ impl Services {
 
     /// The same under a namespace of its own in Redis, and with a clock of its own for the queue.
     pub async fn connect_in(config: &Config, namespace: &str, clock: Clock) -> Result<Self, StartError> {
-        let db = entity::connect::connect(&config.database_url, config.database_connections).await?;
+        let db = entity::connect::connect_with(
+            &config.database_url,
+            config.database_connections,
+            config.statement_timeout,
+        )
+        .await?;
         let redis_url = config.redis_url.as_deref();
         let queue = Queue::connect_in(redis_url, namespace, &db, clock).await?;
         let bus = Bus::connect_in(redis_url, namespace).await?;

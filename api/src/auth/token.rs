@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use super::Viewer;
+use entity::status::Tier;
+
+use super::{Identity, Viewer};
 
 const ACCESS_TOKEN_LIFE: Duration = Duration::minutes(15);
 
@@ -34,6 +36,9 @@ pub struct Tokens {
 struct Claims {
     sub: Uuid,
     sid: Uuid,
+    /// Whether the plan is PREMIUM, as it was when the token was issued. It decides about rates alone.
+    #[serde(default)]
+    premium: bool,
     iat: i64,
     exp: i64,
 }
@@ -47,11 +52,12 @@ impl Tokens {
     ///
     /// # Errors
     /// When the library cannot sign, which a symmetric key gives no cause for.
-    pub fn issue(&self, viewer: Viewer) -> Result<AccessToken, jsonwebtoken::errors::Error> {
+    pub fn issue(&self, viewer: Viewer, tier: Tier) -> Result<AccessToken, jsonwebtoken::errors::Error> {
         let now = Utc::now();
         let claims = Claims {
             sub: viewer.user_id,
             sid: viewer.session_id,
+            premium: tier == Tier::Premium,
             iat: now.timestamp(),
             exp: (now + ACCESS_TOKEN_LIFE).timestamp(),
         };
@@ -60,16 +66,21 @@ impl Tokens {
         Ok(AccessToken { token, expires_at })
     }
 
-    /// The viewer that a token was issued to.
+    /// Whom a token was issued to.
     ///
     /// # Errors
     /// [`InvalidToken`] for anything but an unexpired token signed with this secret.
-    pub fn verify(&self, token: &str) -> Result<Viewer, InvalidToken> {
+    pub fn verify(&self, token: &str) -> Result<Identity, InvalidToken> {
         let mut validation = Validation::new(Algorithm::HS256);
         validation.leeway = 0;
         let data =
             jsonwebtoken::decode::<Claims>(token, &self.decoding, &validation).map_err(|_| InvalidToken)?;
-        Ok(Viewer { user_id: data.claims.sub, session_id: data.claims.sid })
+        let Claims { sub, sid, premium, exp, .. } = data.claims;
+        Ok(Identity {
+            viewer: Viewer { user_id: sub, session_id: sid },
+            tier: if premium { Tier::Premium } else { Tier::Free },
+            expires_at: Utc.timestamp_opt(exp, 0).single().ok_or(InvalidToken)?,
+        })
     }
 }
 
@@ -129,7 +140,13 @@ mod tests {
     #[test]
     fn an_expired_or_differently_signed_token_is_refused() {
         let tokens = Tokens::new(&[1; 32]);
-        let claims = Claims { sub: Uuid::nil(), sid: Uuid::nil(), iat: 0, exp: Utc::now().timestamp() - 1 };
+        let claims = Claims {
+            sub: Uuid::nil(),
+            sid: Uuid::nil(),
+            premium: false,
+            iat: 0,
+            exp: Utc::now().timestamp() - 1,
+        };
         let expired =
             jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &tokens.encoding).unwrap();
         assert_eq!(tokens.verify(&expired), Err(InvalidToken));

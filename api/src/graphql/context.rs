@@ -1,5 +1,7 @@
 //! What a resolver may reach.
 
+use std::net::IpAddr;
+
 use async_graphql::Context;
 use worker::pool::Services;
 
@@ -12,6 +14,8 @@ pub struct RequestContext {
     /// Follows the request through logs, jobs and workers.
     pub request_id: String,
     pub user_agent: Option<String>,
+    /// Where the request comes from, seen through trusted proxies.
+    pub client_ip: Option<IpAddr>,
 }
 
 /// Who is asking; none is an anonymous viewer.

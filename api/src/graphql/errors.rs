@@ -174,6 +174,8 @@ pub fn settle_fault<T>(result: Result<T, ServiceError>) -> Result<T, Error> {
 pub fn fault_error(fault: &Fault) -> Error {
     match fault {
         Fault::Unauthenticated => coded(fault.to_string(), "UNAUTHENTICATED"),
+        Fault::RateLimited { retry_after } => coded(fault.to_string(), "RATE_LIMITED")
+            .extend_with(|_, extensions| extensions.set("retryAfterSeconds", retry_after.as_secs())),
         Fault::Internal(cause) => {
             tracing::error!(%cause, "a request failed");
             coded("something went wrong on our side", "INTERNAL_SERVER_ERROR")

@@ -3,12 +3,17 @@
 //! One reader serves one request; it carries the viewer, so that nothing it finds is hidden from them. A list of children
 //! is loaded once for each set of arguments.
 
-use std::{collections::HashMap, fmt, hash::Hash, sync::Arc};
+use std::{
+    collections::HashMap,
+    fmt,
+    hash::Hash,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use async_graphql::{
     Context, Error,
     dataloader::{DataLoader, Loader},
-    runtime::{TokioSpawner, TokioTimer},
+    runtime::TokioTimer,
 };
 use entity::{
     DatabaseConnection, StoreError, design, design_branch, design_collaborator, design_version, run_event,
@@ -22,7 +27,9 @@ use entity::{
     },
     template, user, workload,
 };
+use futures_util::task::{FutureObj, Spawn, SpawnError};
 use serde_json::Value as Json;
+use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use super::errors::internal;
@@ -41,8 +48,22 @@ pub type Loaders = DataLoader<Reader>;
 pub fn loaders(db: DatabaseConnection, viewer: Option<Viewer>) -> Arc<Loaders> {
     let reader = Reader { db, viewer: viewer.map(|viewer| viewer.user_id) };
     // All fields of one level ask in the same turn of the executor; waiting longer would only add latency.
-    let loaders = DataLoader::new(reader, TokioSpawner::current(), TokioTimer::default());
+    let loaders = DataLoader::new(reader, RequestSpawner::default(), TokioTimer::default());
     Arc::new(loaders.delay(std::time::Duration::from_micros(200)))
+}
+
+/// Runs the loads of one request. They end with it: who has run out of time must not keep the database busy.
+#[derive(Default)]
+struct RequestSpawner(Mutex<JoinSet<()>>);
+
+impl Spawn for RequestSpawner {
+    fn spawn_obj(&self, load: FutureObj<'static, ()>) -> Result<(), SpawnError> {
+        let mut loads = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // A subscription keeps its loader for long: what has ended is let go.
+        while loads.try_join_next().is_some() {}
+        loads.spawn(load);
+        Ok(())
+    }
 }
 
 /// Loads one value through the loader of the request.

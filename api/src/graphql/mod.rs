@@ -8,25 +8,24 @@ mod mutation;
 pub mod pagination;
 mod query;
 pub mod scalars;
+mod spans;
 mod subscription;
 pub mod types;
+mod weights;
 
-use async_graphql::{Request, SDLExportOptions, extensions::Tracing};
+use async_graphql::{Request, SDLExportOptions};
 pub use context::RequestContext;
 use worker::pool::Services;
 
 pub use self::{mutation::Mutation, query::Query, subscription::Subscription};
-use crate::{auth::Tokens, config::Config};
+use crate::{auth::Tokens, config::Config, service::sign_in::SignInThrottle};
 
 /// The executable schema.
 pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
 
-/// Selections may nest this deep. Introspection counts too, and the standard query of tools nests 13 deep.
-const MAX_DEPTH: usize = 15;
-
 /// The schema over these services.
 pub fn build(services: Services, tokens: Tokens, config: Config) -> Schema {
-    builder().data(services).data(tokens).data(config).finish()
+    builder().data(services).data(tokens).data(config).data(SignInThrottle::default()).finish()
 }
 
 /// The schema's text, the same every time.
@@ -65,8 +64,9 @@ fn builder() -> async_graphql::SchemaBuilder<Query, Mutation, Subscription> {
     async_graphql::Schema::build(Query, Mutation::default(), Subscription::default())
         .register_output_type::<types::node::Timestamped>()
         .register_output_type::<types::node::AsyncJob>()
-        .limit_depth(MAX_DEPTH)
-        .extension(Tracing)
+        .directive(weights::Cost)
+        .directive(weights::ListSize)
+        .extension(spans::FieldSpans)
 }
 
 /// Gives an operation what its resolvers reach for besides the schema's own data.

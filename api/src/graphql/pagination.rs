@@ -16,7 +16,7 @@ use super::errors::bad_input;
 pub const MAX_PAGE: u64 = 100;
 /// The largest page of a run's events.
 pub const MAX_EVENTS_PAGE: u64 = 1_000;
-const DEFAULT_PAGE: u64 = 20;
+pub const DEFAULT_PAGE: u64 = 20;
 
 /// The four arguments of a connection, as they came.
 #[derive(Default)]

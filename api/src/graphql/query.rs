@@ -14,6 +14,7 @@ use super::{
         design::{Design, DesignFilter, DesignOrder, design_connection},
         job::SimulationJob,
         node::{self, Node},
+        rate_limit::RateLimit,
         run::SimulationRun,
         template::{Template, TemplateCategory, template_connection},
         user::User,
@@ -135,6 +136,11 @@ impl Query {
     /// Palette: every block the canvas knows, with a JSON Schema for its parameters.
     async fn block_types(&self, search: Option<String>, category: Option<BlockCategory>) -> Vec<BlockType> {
         block_type::search(search.as_deref(), category)
+    }
+
+    /// What this very request cost; free to select. Null where nothing is limited.
+    async fn rate_limit(&self, ctx: &Context<'_>) -> Option<RateLimit> {
+        ctx.data_opt::<RateLimit>().cloned()
     }
 
     /// Static checks of a canvas without saving it: every diagnostic, never just the first.

@@ -10,19 +10,30 @@ use async_graphql::{
 
 use super::errors::{BAD_USER_INPUT, COST_LIMIT_EXCEEDED, PARSE_FAILED, VALIDATION_FAILED, coded};
 
+/// The parser copies strings and looks at every byte of a comment. Data belongs into variables.
+const MAX_BYTES: usize = 256 << 10;
 const MAX_TOKENS: usize = 10_000;
 /// Braces, brackets and parentheses within each other. The parser descends into each.
 const MAX_NESTING: usize = 64;
 const MAX_FRAGMENTS: usize = 100;
 /// Selections once every fragment stands where it is spread.
 const MAX_SELECTIONS: u64 = 10_000;
-/// Levels of selections, where a fragment counts as one. Lower limits on the depth of data are the schema's.
+/// Levels of selections, where a fragment counts as one.
 const MAX_LEVELS: u64 = 30;
+/// Levels of fields. Introspection is apart: the standard query of tools nests deeper.
+const MAX_DEPTH: u64 = 12;
+/// Lists of fields, types and values within each other in an introspection: each multiplies the answer by the schema.
+const MAX_INTROSPECTION_LISTS: u64 = 3;
+const MAX_DIRECTIVES: u64 = 50;
 const MAX_ALIASES: u64 = 50;
 const MAX_ROOT_FIELDS: u64 = 20;
 
 /// Checks the text of a document in one pass.
 pub fn check_text(text: &str) -> Result<(), ServerError> {
+    if text.len() > MAX_BYTES {
+        let message = format!("A document may have at most {} KiB: send data in variables", MAX_BYTES >> 10);
+        return Err(coded(PARSE_FAILED, message));
+    }
     if text.contains(r"\u0000") {
         return Err(holds_nul("A string of the document"));
     }
@@ -115,6 +126,13 @@ pub fn check_shape(document: &ExecutableDocument) -> Result<Shape, ServerError> 
             (size.levels, MAX_LEVELS, "levels"),
             (size.aliases, MAX_ALIASES, "aliases"),
             (size.root_fields, MAX_ROOT_FIELDS, "root fields"),
+            (size.depth, MAX_DEPTH, "levels of fields"),
+            (
+                size.introspection_lists,
+                MAX_INTROSPECTION_LISTS,
+                "lists within each other in an introspection",
+            ),
+            (size.directives + operation.node.directives.len() as u64, MAX_DIRECTIVES, "directives"),
         ] {
             if value > limit {
                 return Err(coded(
@@ -136,6 +154,10 @@ struct Size {
     aliases: u64,
     /// Fields of the outermost level.
     root_fields: u64,
+    /// Levels of fields that are not introspection.
+    depth: u64,
+    introspection_lists: u64,
+    directives: u64,
 }
 
 struct Measure<'a> {
@@ -149,7 +171,7 @@ impl<'a> Measure<'a> {
     fn selection_set(&mut self, set: &'a SelectionSet) -> Result<Size, ServerError> {
         let mut size = Size::default();
         for selection in &set.items {
-            let (inner, is_field) = match &selection.node {
+            let (mut inner, is_field) = match &selection.node {
                 Selection::Field(field) => {
                     let field = &field.node;
                     size.aliases += u64::from(field.alias.is_some());
@@ -168,6 +190,20 @@ impl<'a> Measure<'a> {
             size.aliases = size.aliases.saturating_add(inner.aliases);
             size.levels = size.levels.max(inner.levels.saturating_add(1));
             size.root_fields = size.root_fields.saturating_add(if is_field { 1 } else { inner.root_fields });
+            let directives = selection.node.directives().len() as u64;
+            size.directives = size.directives.saturating_add(directives).saturating_add(inner.directives);
+            if let Selection::Field(field) = &selection.node {
+                match field.node.name.node.as_str() {
+                    "__schema" | "__type" => inner.depth = 0,
+                    "fields" | "interfaces" | "possibleTypes" | "inputFields" => {
+                        inner.introspection_lists += 1;
+                        inner.depth += 1;
+                    }
+                    _ => inner.depth += 1,
+                }
+            }
+            size.depth = size.depth.max(inner.depth);
+            size.introspection_lists = size.introspection_lists.max(inner.introspection_lists);
         }
         Ok(size)
     }
@@ -261,9 +297,13 @@ mod tests {
         );
         let opens = "{a".repeat(MAX_NESTING);
         assert!(check_text(&opens).is_ok());
-        for text in
-            [format!("{opens}{{"), "a ".repeat(MAX_TOKENS + 1), "(".repeat(5 << 20), "\"\" ".repeat(20_000)]
-        {
+        for text in [
+            format!("{opens}{{"),
+            "a ".repeat(MAX_TOKENS + 1),
+            "(".repeat(MAX_BYTES),
+            "\"\" ".repeat(20_000),
+            format!("{{a}}#{}", "x".repeat(MAX_BYTES)),
+        ] {
             assert_eq!(code(&check_text(&text).unwrap_err()), Some(PARSE_FAILED));
         }
         for text in ["", "#", "é{", "\"é\"", "\"\"", "\"\"\"\"\"\""] {
@@ -290,6 +330,29 @@ mod tests {
             |count: usize| format!("{{ {} ...F }} fragment F on Query {{ b c }}", "a ".repeat(count - 2));
         assert!(shape(&roots(20)).is_ok());
         assert_eq!(code(&shape(&roots(21)).unwrap_err()), Some(COST_LIMIT_EXCEEDED));
+    }
+
+    #[test]
+    fn depth_counts_fields_and_leaves_introspection_apart() {
+        let deep = |levels: usize| format!("{}{}", "{ a ".repeat(levels), "}".repeat(levels));
+        assert!(shape(&deep(12)).is_ok());
+        assert_eq!(code(&shape(&deep(13)).unwrap_err()), Some(COST_LIMIT_EXCEEDED));
+        let by_fragment = "{ ...F } fragment F on Q { a { ...G } } fragment G on Q { b }";
+        assert!(shape(by_fragment).is_ok());
+        let of_type = "{ ofType ".repeat(12);
+        assert!(shape(&format!("{{ __schema {{ types {of_type}{}}}}}", "}".repeat(12))).is_ok());
+        let bomb = |fields: usize| {
+            format!(
+                "{{ __schema {{ types {}{{ name }}{}}}}}",
+                "{ fields { type ".repeat(fields),
+                "}}".repeat(fields)
+            )
+        };
+        assert!(shape(&bomb(3)).is_ok());
+        assert_eq!(code(&shape(&bomb(4)).unwrap_err()), Some(COST_LIMIT_EXCEEDED));
+        let directives = |count: usize| format!("{{ a {}}}", "@skip(if: false) ".repeat(count));
+        assert!(shape(&directives(50)).is_ok());
+        assert_eq!(code(&shape(&directives(51)).unwrap_err()), Some(COST_LIMIT_EXCEEDED));
     }
 
     #[test]

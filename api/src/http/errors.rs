@@ -14,6 +14,9 @@ pub const TIMEOUT: &str = "TIMEOUT";
 pub const UNAUTHENTICATED: &str = "UNAUTHENTICATED";
 pub const VALIDATION_FAILED: &str = "GRAPHQL_VALIDATION_FAILED";
 
+/// A broken document may break a rule in every line; nobody reads more of it.
+const MAX_REQUEST_ERRORS: usize = 50;
+
 /// An error with its code.
 pub fn coded(code: &str, message: impl Into<String>) -> ServerError {
     let mut error = ServerError::new(message, None);
@@ -65,19 +68,17 @@ pub fn status(error: &ServerError) -> Option<StatusCode> {
 /// the variables, not in the document.
 pub fn finish(response: &mut Response, variable_arguments: &[Pos], request_id: &str) {
     let executed = !is_request_error(response);
+    if !executed {
+        response.errors.truncate(MAX_REQUEST_ERRORS);
+    }
     for error in &mut response.errors {
         let known = code(error).map(str::to_owned);
         if known.as_deref().is_some_and(|code| code != INTERNAL_SERVER_ERROR) {
             continue;
         }
         if known.is_none() && !executed {
-            let code = match error.message.as_str() {
-                // Limits of the schema, which async-graphql reports among the failures of validation.
-                "Query is too complex." | "Query is nested too deep." => COST_LIMIT_EXCEEDED,
-                _ if error.locations.iter().any(|at| variable_arguments.contains(at)) => BAD_USER_INPUT,
-                _ => VALIDATION_FAILED,
-            };
-            set_code(error, code);
+            let in_variable = error.locations.iter().any(|at| variable_arguments.contains(at));
+            set_code(error, if in_variable { BAD_USER_INPUT } else { VALIDATION_FAILED });
         } else if known.is_none() && is_bad_argument(&error.message) {
             set_code(error, BAD_USER_INPUT);
         } else {

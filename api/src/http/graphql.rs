@@ -16,7 +16,10 @@ use super::{
     observe::RequestId,
     operation,
     params::{Malformed, Params},
+    rate::{Standing, whole_seconds},
 };
+
+const POLICY: header::HeaderName = header::HeaderName::from_static("ratelimit-policy");
 
 /// A request that is answered without executing anything.
 struct Refusal {
@@ -59,9 +62,26 @@ pub async fn handle(
         let message = "The response is application/graphql-response+json or application/json";
         return refuse(MediaType::Json, Refusal::new(StatusCode::NOT_ACCEPTABLE, message));
     };
-    match answer(&gateway, request_id, parts, body).await {
+    let mut standing = None;
+    let mut response = match answer(&gateway, request_id, parts, body, &mut standing).await {
         Ok(response) => respond(media_type, None, &response),
         Err(refusal) => refuse(media_type, refusal),
+    };
+    if let Some(standing) = standing {
+        tell(standing, response.headers_mut());
+    }
+    response
+}
+
+/// Headers of the draft "RateLimit header fields for HTTP" in the form that clients read.
+fn tell(standing: Standing, headers: &mut HeaderMap) {
+    let policy = format!("{};w=60", standing.limit);
+    headers.insert("ratelimit-limit", HeaderValue::from(standing.limit));
+    headers.insert("ratelimit-remaining", HeaderValue::from(standing.remaining));
+    headers.insert("ratelimit-reset", HeaderValue::from(whole_seconds(standing.reset)));
+    headers.extend(HeaderValue::from_str(&policy).map(|policy| (POLICY, policy)));
+    if let Some(wait) = standing.retry_after {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
     }
 }
 
@@ -70,7 +90,15 @@ async fn answer(
     request_id: String,
     parts: Parts,
     body: Body,
+    standing: &mut Option<Standing>,
 ) -> Result<GraphqlResponse, Refusal> {
+    let caller = gateway.caller(gateway.origin(&parts.extensions, &parts.headers, request_id))?;
+    if let Some(viewer) = caller.context.viewer {
+        tracing::Span::current().record("user_id", tracing::field::display(viewer.user_id));
+    }
+    let (mut tally, charged) = gateway.tally(&caller);
+    *standing = tally.standing;
+    charged?;
     let params = match parts.method {
         Method::POST => {
             if !negotiation::is_json(&parts.headers) {
@@ -91,12 +119,9 @@ async fn answer(
             );
         }
     };
-    let authorization = authorization(&parts.headers)?;
-    let caller = gateway.caller(authorization, request_id, user_agent(&parts.headers))?;
-    if let Some(viewer) = caller.viewer {
-        tracing::Span::current().record("user_id", tracing::field::display(viewer.user_id));
-    }
-    let operation = gateway.prepare(params, &caller).await?;
+    let prepared = gateway.prepare(params, &caller, &mut tally).await;
+    *standing = tally.standing;
+    let operation = prepared?;
     match operation.kind {
         OperationType::Subscription => {
             return Err(

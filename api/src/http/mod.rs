@@ -1,16 +1,21 @@
 //! The HTTP face: GraphQL over HTTP and WebSocket, the playground, health and metrics.
 
+mod address;
 mod body;
+mod caller;
+mod cost;
 mod document;
 mod errors;
 pub mod graphiql;
 pub mod graphql;
 pub mod health;
+mod live;
 pub mod metrics;
 mod negotiation;
 pub mod observe;
 mod operation;
 mod params;
+mod rate;
 pub mod share;
 pub mod websocket;
 
@@ -20,6 +25,7 @@ use async_graphql::extensions::apollo_persisted_queries::LruCacheStorage;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::watch;
 
+use self::{cost::Costs, live::LiveSubscriptions, rate::Rates};
 use crate::state::State;
 
 /// Documents that clients may refer to by hash. A document is bounded (see `operation`), so this bounds the memory.
@@ -30,6 +36,9 @@ const PERSISTED_DOCUMENTS: usize = 512;
 pub struct Gateway {
     state: Arc<State>,
     persisted: LruCacheStorage,
+    costs: Arc<Costs>,
+    rates: Arc<Rates>,
+    live: LiveSubscriptions,
     metrics: PrometheusHandle,
     /// Turns true when the process is about to stop. Whoever waits for its senders to be alone waits for every socket.
     draining: watch::Receiver<bool>,
@@ -37,8 +46,13 @@ pub struct Gateway {
 
 impl Gateway {
     pub fn new(state: Arc<State>, draining: watch::Receiver<bool>) -> Self {
+        // The text is the schema's own. Were it unreadable, tests of this crate would have failed.
+        let costs = Costs::read(&crate::graphql::sdl()).unwrap_or_default();
         Self {
+            rates: Arc::new(Rates::new(&state.config.allowances)),
             state,
+            costs: Arc::new(costs),
+            live: LiveSubscriptions::default(),
             persisted: LruCacheStorage::new(PERSISTED_DOCUMENTS),
             metrics: metrics::recorder(),
             draining,

@@ -1,6 +1,6 @@
 //! One GraphQL operation from its parameters to its response, the same for every transport.
 
-use std::{panic::AssertUnwindSafe, time::Duration};
+use std::{collections::BTreeMap, panic::AssertUnwindSafe};
 
 use async_graphql::{
     Pos, Request, Response, ServerError, Value,
@@ -9,28 +9,30 @@ use async_graphql::{
         self, parse_query,
         types::{ExecutableDocument, OperationType},
     },
+    value,
 };
 use futures_util::{FutureExt, Stream, StreamExt};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
 use tracing::Instrument;
 
 use super::{
-    Gateway, document,
-    errors::{self, BAD_REQUEST, PARSE_FAILED, PERSISTED_QUERY_NOT_FOUND, VALIDATION_FAILED, coded},
+    Gateway,
+    caller::{Caller, Tally},
+    document,
+    errors::{
+        self, BAD_REQUEST, COST_LIMIT_EXCEEDED, PARSE_FAILED, PERSISTED_QUERY_NOT_FOUND, VALIDATION_FAILED,
+        coded,
+    },
     params::Params,
 };
-use crate::{
-    auth::{self, hex},
-    config::Introspection,
-    graphql::{self, RequestContext},
-};
+use crate::{auth::hex, config::Introspection, graphql, trusted::TrustedDocuments};
 
-/// After this long an operation is abandoned.
-const DEADLINE: Duration = Duration::from_secs(10);
 /// A longer document is executed, but not kept for reference by hash.
 const PERSISTED_BYTES: usize = 16 << 10;
+
+/// For each of these many nodes an operation costs a point besides its first.
+const NODES_PER_POINT: u64 = 1_000;
 
 /// An operation that may be executed.
 pub struct Operation {
@@ -44,6 +46,8 @@ struct Finishing {
     variable_arguments: Vec<Pos>,
     may_see_schema: bool,
     request_id: String,
+    /// What one response tells of the cost; the messages of a subscription do not repeat it.
+    cost: Option<Value>,
 }
 
 /// Apollo's automatic persisted queries
@@ -55,43 +59,72 @@ struct Persisted {
     sha256_hash: String,
 }
 
-impl Gateway {
-    /// Who an `Authorization` value names.
+impl Persisted {
+    /// The document that a request names by its hash.
     ///
     /// # Errors
-    /// The error to tell a client whose token is not good.
-    pub fn caller(
-        &self,
-        authorization: Option<&str>,
-        request_id: String,
-        user_agent: Option<String>,
-    ) -> Result<RequestContext, ServerError> {
-        let viewer = auth::viewer_from_header(&self.state.tokens, authorization)
-            .map_err(|error| coded(errors::UNAUTHENTICATED, sentence(&error.to_string())))?;
-        Ok(RequestContext { viewer, request_id, user_agent })
+    /// When what should name it does not.
+    fn of(params: &Params) -> Result<Option<Self>, ServerError> {
+        if let Some(id) = &params.document_id {
+            let sha256_hash = id.strip_prefix("sha256:").unwrap_or(id).to_owned();
+            return Ok(Some(Self { version: 1, sha256_hash }));
+        }
+        match params.extensions.get("persistedQuery") {
+            None | Some(serde_json::Value::Null) => Ok(None),
+            Some(value) => match Self::deserialize(value) {
+                Ok(persisted) if persisted.version == 1 => Ok(Some(persisted)),
+                _ => {
+                    let message =
+                        "\"extensions.persistedQuery\" must hold \"version\": 1 and a \"sha256Hash\"";
+                    Err(coded(BAD_REQUEST, message))
+                }
+            },
+        }
     }
+}
 
-    /// Finds, parses and checks the operation that `params` select. Nothing is executed yet, so that a transport can
-    /// refuse what it does not serve.
+/// The document that a request selects among the trusted ones, by its id or by its text.
+fn trusted_document(
+    trusted: &TrustedDocuments,
+    text: Option<&str>,
+    params: &Params,
+) -> Result<ExecutableDocument, ServerError> {
+    let found = match (text, &params.document_id) {
+        (Some(text), _) => trusted.by_text(text),
+        (None, Some(id)) => trusted.by_id(id),
+        (None, None) => Persisted::of(params)?.and_then(|persisted| trusted.by_id(&persisted.sha256_hash)),
+    };
+    let message = "Only documents that this server was given are executed here, and this is none of them";
+    found.cloned().ok_or_else(|| coded(PERSISTED_QUERY_NOT_FOUND, message))
+}
+
+impl Gateway {
+    /// Finds, parses and checks the operation that `params` select, and charges what it can cost. Nothing is executed yet,
+    /// so that a transport can refuse what it does not serve.
     ///
     /// # Errors
     /// Every error has its code; there is no `data`.
-    pub async fn prepare(&self, params: Params, caller: &RequestContext) -> Result<Operation, ServerError> {
+    pub async fn prepare(
+        &self,
+        params: Params,
+        caller: &Caller,
+        tally: &mut Tally,
+    ) -> Result<Operation, ServerError> {
         let document = self.document(&params).await?;
         let shape = document::check_shape(&document)?;
         let may_see_schema = match self.state.config.introspection {
             Introspection::Everyone => true,
-            Introspection::SignedIn => caller.viewer.is_some(),
+            Introspection::SignedIn => caller.context.viewer.is_some(),
             Introspection::Nobody => false,
         };
         if shape.asks_for_schema && !may_see_schema {
             return Err(coded(VALIDATION_FAILED, "The schema may not be introspected here"));
         }
         let operation_name = params.operation_name.as_deref();
-        let kind = match document::selected(&document, operation_name) {
+        let (kind, nodes) = match document::selected(&document, operation_name) {
             Some(operation) => {
                 document::check_variables(operation, &params.variables)?;
-                operation.ty
+                (operation.ty, self.costs.nodes(&document, operation, &params.variables))
             }
             None => {
                 return Err(coded(
@@ -106,14 +139,26 @@ impl Gateway {
             }
         };
 
+        let limit = self.allowance(caller).nodes;
+        if nodes > limit {
+            let message = format!("The operation can give {nodes} nodes at worst and may give {limit}");
+            return Err(coded(COST_LIMIT_EXCEEDED, message));
+        }
+        self.charge(tally, u32::try_from(nodes / NODES_PER_POINT).unwrap_or(u32::MAX))?;
+
         let request = Request::new(params.query.unwrap_or_default()).variables(params.variables);
-        let mut request = graphql::attach(request, caller.clone(), &self.state.services);
+        let mut request = graphql::attach(request, caller.context.clone(), &self.state.services);
+        if let Some(report) = tally.report(nodes) {
+            request = request.data(report);
+        }
         request.operation_name = params.operation_name;
         request.set_parsed_query(document);
         let finishing = Finishing {
             variable_arguments: shape.variable_arguments,
             may_see_schema,
-            request_id: caller.request_id.clone(),
+            request_id: caller.context.request_id.clone(),
+            cost: (kind != OperationType::Subscription)
+                .then(|| value!({ "nodeCount": nodes, "points": tally.points() })),
         };
         Ok(Operation { request, kind, finishing })
     }
@@ -121,17 +166,10 @@ impl Gateway {
     /// The document itself, or the one that a hash stands for.
     async fn document(&self, params: &Params) -> Result<ExecutableDocument, ServerError> {
         let text = params.query.as_deref().filter(|text| !text.is_empty());
-        let persisted = match params.extensions.get("persistedQuery") {
-            None | Some(serde_json::Value::Null) => None,
-            Some(value) => match Persisted::deserialize(value) {
-                Ok(persisted) if persisted.version == 1 => Some(persisted),
-                _ => {
-                    let message =
-                        "\"extensions.persistedQuery\" must hold \"version\": 1 and a \"sha256Hash\"";
-                    return Err(coded(BAD_REQUEST, message));
-                }
-            },
-        };
+        if let Some(trusted) = &self.state.config.trusted_documents {
+            return trusted_document(trusted, text, params);
+        }
+        let persisted = Persisted::of(params)?;
         match (text, persisted) {
             (None, None) => Err(coded(BAD_REQUEST, "The request must have a \"query\"")),
             (Some(text), None) => parse(text),
@@ -157,12 +195,14 @@ impl Gateway {
     /// Executes a query or a mutation.
     pub async fn execute(&self, operation: Operation) -> Response {
         let Operation { request, finishing, .. } = operation;
+        let deadline = self.state.config.request_timeout;
         let execution = AssertUnwindSafe(self.state.schema.execute(request)).catch_unwind();
-        let response = match tokio::time::timeout(DEADLINE, execution).await {
+        // What is dropped at the deadline stops there; PostgreSQL ends the statement that was under way by itself.
+        let response = match tokio::time::timeout(deadline, execution).await {
             Ok(Ok(response)) => response,
             Ok(Err(_)) => panicked(&finishing.request_id),
             Err(_) => {
-                let message = format!("The operation took longer than {} s", DEADLINE.as_secs());
+                let message = format!("The operation took longer than {} s", deadline.as_secs());
                 Response::from_errors(vec![coded(errors::TIMEOUT, message)])
             }
         };
@@ -190,6 +230,9 @@ impl Finishing {
         if !self.may_see_schema {
             errors::without_suggestions(&mut response.errors);
         }
+        if let Some(cost) = &self.cost {
+            response.extensions.insert("cost".into(), cost.clone());
+        }
         response
     }
 }
@@ -215,11 +258,6 @@ fn parse(text: &str) -> Result<ExecutableDocument, ServerError> {
         error.locations = locations;
         error
     })
-}
-
-fn sentence(text: &str) -> String {
-    let mut chars = text.chars();
-    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
 }
 
 /// A response as clients see it: a request that was not executed has no `data`.

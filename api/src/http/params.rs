@@ -7,6 +7,8 @@ use url::form_urlencoded;
 #[derive(Debug, Default)]
 pub struct Params {
     pub query: Option<String>,
+    /// Stands for a document that the server has, in place of `query`.
+    pub document_id: Option<String>,
     pub operation_name: Option<String>,
     pub variables: Variables,
     pub extensions: Map<String, Value>,
@@ -41,7 +43,7 @@ impl Params {
                 "variables" | "extensions" if value.is_empty() => Value::Null,
                 "variables" | "extensions" => serde_json::from_str(&value)
                     .map_err(|_| Malformed(format!("The parameter \"{name}\" is not valid JSON")))?,
-                "query" | "operationName" => Value::String(value.into_owned()),
+                "query" | "documentId" | "operationName" => Value::String(value.into_owned()),
                 _ => continue,
             };
             if members.insert(name.to_string(), value).is_some() {
@@ -56,6 +58,7 @@ impl Params {
         let variables = object(&mut members, "variables")?;
         Ok(Self {
             query: text(&mut members, "query")?,
+            document_id: text(&mut members, "documentId")?,
             operation_name: text(&mut members, "operationName")?.filter(|name| !name.is_empty()),
             variables: Variables::from_json(Value::Object(variables)),
             extensions: object(&mut members, "extensions")?,

@@ -14,27 +14,28 @@ use axum::{
         Extension, State,
         ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code},
     },
-    http::HeaderMap,
+    http::{Extensions, HeaderMap},
     response::Response,
 };
+use chrono::Utc;
 use message::{ClientMessage, ServerMessage};
 use metrics::gauge;
 use operations::{MAX_OPERATIONS, Operations, Started};
 use tokio::{
     sync::watch,
-    time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout},
+    time::{Instant, MissedTickBehavior, interval_at, sleep, sleep_until, timeout},
 };
 use tracing::Instrument;
 
 use super::{
     Gateway,
+    caller::{Caller, Origin},
     errors::{RATE_LIMITED, coded},
-    graphql::{authorization, user_agent},
     metrics::LIVE_SOCKETS,
     observe::RequestId,
 };
-use crate::graphql::RequestContext;
-
+/// The clients of graphql-ws take it for a reason to try again, with fresh credentials.
+const FORBIDDEN: u16 = 4403;
 const PROTOCOL: &str = "graphql-transport-ws";
 const INIT_TIMEOUT: Duration = Duration::from_secs(10);
 const PING_EVERY: Duration = Duration::from_secs(15);
@@ -63,6 +64,7 @@ enum Event {
     Draining,
     Received(Option<Result<Message, axum::Error>>),
     InitTimeout,
+    Expired,
     Said(ServerMessage),
     Tick,
 }
@@ -76,6 +78,7 @@ impl End {
 pub async fn handle(
     State(gateway): State<Gateway>,
     Extension(RequestId(request_id)): Extension<RequestId>,
+    extensions: Extensions,
     headers: HeaderMap,
     upgrade: WebSocketUpgrade,
 ) -> Response {
@@ -86,17 +89,14 @@ pub async fn handle(
         .read_buffer_size(BUFFER_BYTES)
         .write_buffer_size(BUFFER_BYTES);
     let speaks_protocol = upgrade.selected_protocol().is_some();
-    let authorization = authorization(&headers).ok().flatten().map(str::to_owned);
-    let user_agent = user_agent(&headers);
+    let origin = gateway.origin(&extensions, &headers, request_id.clone());
     let span = tracing::info_span!("websocket", request_id, user_id = tracing::field::Empty);
     upgrade.on_upgrade(move |socket| {
         async move {
             let mut connection = Connection {
                 draining: gateway.draining.clone(),
                 gateway,
-                request_id,
-                user_agent,
-                authorization,
+                origin: Some(origin),
                 caller: None,
                 operations: Operations::new(),
                 socket,
@@ -131,12 +131,10 @@ impl Drop for CountedSocket {
 struct Connection {
     gateway: Gateway,
     draining: watch::Receiver<bool>,
-    request_id: String,
-    user_agent: Option<String>,
-    /// From the request that opened the socket, for clients that can set headers.
-    authorization: Option<String>,
+    /// The request that opened the socket, until `connection_init`; clients that can set headers sign in with it.
+    origin: Option<Origin>,
     /// Known from `connection_init` on.
-    caller: Option<RequestContext>,
+    caller: Option<Caller>,
     operations: Operations,
     socket: WebSocket,
 }
@@ -151,12 +149,21 @@ impl Connection {
             let waits_for_init = self.caller.is_none();
             let init_timeout =
                 async { if waits_for_init { sleep_until(init_until).await } else { pending().await } };
+            let expires_at = self.caller.as_ref().and_then(|caller| caller.expires_at);
+            let expiry = async {
+                match expires_at {
+                    // A time that has come is no duration.
+                    Some(at) => sleep((at - Utc::now()).to_std().unwrap_or_default()).await,
+                    None => pending().await,
+                }
+            };
             let event = tokio::select! {
                 // The client's `complete` before what its operation has to say.
                 biased;
                 _ = self.draining.wait_for(|draining| *draining) => Event::Draining,
                 received = self.socket.recv() => Event::Received(received),
                 () = init_timeout => Event::InitTimeout,
+                () = expiry => Event::Expired,
                 Some(message) = self.operations.next() => Event::Said(message),
                 _ = ping.tick() => Event::Tick,
             };
@@ -172,6 +179,7 @@ impl Connection {
                         Some(Ok(Message::Close(_)) | Err(_)) | None => Err(End::Gone),
                     }
                 }
+                Event::Expired => Err(End::new(FORBIDDEN, "Forbidden: the access token has expired")),
                 Event::InitTimeout => Err(End::new(4408, "Connection initialisation timeout")),
                 Event::Said(message) => self.send(&message).await,
                 Event::Tick if heard.elapsed() >= SILENCE => Err(End::Gone),
@@ -186,15 +194,17 @@ impl Connection {
     async fn receive(&mut self, text: &str) -> Result<(), End> {
         match ClientMessage::parse(text).map_err(invalid)? {
             ClientMessage::ConnectionInit { authorization } => {
-                if self.caller.is_some() {
+                let Some(mut origin) = self.origin.take() else {
                     return Err(End::new(4429, "Too many initialisation requests"));
+                };
+                if authorization.is_some() {
+                    origin.authorization = Ok(authorization);
                 }
-                let authorization = authorization.or_else(|| self.authorization.take());
                 let caller = self
                     .gateway
-                    .caller(authorization.as_deref(), self.request_id.clone(), self.user_agent.take())
-                    .map_err(|error| End::new(4403, format!("Forbidden: {}", error.message)))?;
-                if let Some(viewer) = caller.viewer {
+                    .caller(origin)
+                    .map_err(|error| End::new(FORBIDDEN, format!("Forbidden: {}", error.message)))?;
+                if let Some(viewer) = caller.context.viewer {
                     tracing::Span::current().record("user_id", tracing::field::display(viewer.user_id));
                 }
                 self.caller = Some(caller);

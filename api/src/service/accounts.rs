@@ -1,5 +1,7 @@
 //! Accounts and sessions.
 
+use std::net::IpAddr;
+
 use chrono::{DateTime, Duration, Utc};
 use entity::{
     StoreError, session,
@@ -10,7 +12,7 @@ use entity::{
 use uuid::Uuid;
 use worker::pool::Services;
 
-use super::{ErrorCode, Fault, ServiceResult, UserError, input::Mistakes};
+use super::{ErrorCode, Fault, ServiceResult, UserError, input::Mistakes, sign_in::SignInThrottle};
 use crate::auth::{AccessToken, RefreshToken, Tokens, Viewer, hash_password, verify_password};
 
 /// How long a session lives without being refreshed.
@@ -107,10 +109,13 @@ pub async fn ensure_demo_account(services: &Services) -> ServiceResult<String> {
 pub async fn sign_in(
     services: &Services,
     tokens: &Tokens,
+    throttle: &SignInThrottle,
+    address: Option<IpAddr>,
     email: &str,
     password: String,
     user_agent: Option<String>,
 ) -> ServiceResult<SignedIn> {
+    throttle.attempt(email, address)?;
     let user = users::find_by_email(&services.db, email.trim()).await?;
     let stored = user.as_ref().map(|user| user.password_hash.clone());
     match (verify_password(password, stored).await?, user) {
@@ -202,7 +207,7 @@ fn signed_in(
     session_id: Uuid,
     token: &RefreshToken,
 ) -> ServiceResult<SignedIn> {
-    let access = tokens.issue(Viewer { user_id: user.id, session_id })?;
+    let access = tokens.issue(Viewer { user_id: user.id, session_id }, user.tier)?;
     Ok(SignedIn { user, access, refresh_token: token.encode() })
 }
 

@@ -1,5 +1,7 @@
 //! How a use case fails: by a user's mistake, which is data, or by a fault, which is an error.
 
+use std::time::Duration;
+
 use engine::Diagnostic;
 use entity::{StoreError, design};
 
@@ -85,6 +87,9 @@ pub enum Fault {
     /// The use case needs a signed-in viewer.
     #[error("sign in to do this")]
     Unauthenticated,
+    /// Too many tries; more are counted after this long.
+    #[error("too many attempts: try again in {} s", .retry_after.as_secs())]
+    RateLimited { retry_after: Duration },
     /// Something inside failed; the text is for logs.
     #[error("{0}")]
     Internal(String),

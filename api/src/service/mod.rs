@@ -4,6 +4,7 @@ pub mod accounts;
 pub mod branches;
 pub mod canvas_diff;
 pub mod canvas_merge;
+pub mod allowance;
 pub mod creation;
 pub mod designs;
 pub mod error;
@@ -13,6 +14,7 @@ pub mod jobs;
 pub mod permissions;
 pub mod plan;
 pub mod sharing;
+pub mod sign_in;
 pub mod templates;
 pub mod workloads;
 

@@ -27,20 +27,21 @@ async function api(query, variables, token) {
   return data;
 }
 
-/** A run of the viewer's designs whose job has completed, with the ids of its job, design and workload. */
+/** A run of the viewer's designs whose job has completed, with the ids of its job, design and workload, and a token. */
 async function completedRun() {
   const { sessionCreate } = await api(
     'mutation ($input: SessionCreateInput!) { sessionCreate(input: $input) { session { accessToken } } }',
     { input: { email, password } },
   );
+  const token = sessionCreate.session.accessToken;
   const { designs } = await api(
     '{ designs(first: 10) { nodes { runs(first: 10) { nodes { job { id status } design { id } workload { id } } } } } }',
     {},
-    sessionCreate.session.accessToken,
+    token,
   );
   const run = designs.nodes.flatMap((design) => design.runs.nodes).find(({ job }) => job?.status === 'COMPLETED');
   if (!run) throw new Error('no design of this user has a run whose job is COMPLETED');
-  return run;
+  return { ...run, token };
 }
 
 /** What the page does beside its work: errors on the console, violations of its policy, words with strangers, workers. */
@@ -106,7 +107,41 @@ async function drive(page) {
   await hint.waitFor();
   check(true, `signing in through its tab: "${await hint.textContent()}"`);
 
-  const { job, design, workload } = await completedRun();
+  const { job, design, workload, token } = await completedRun();
+
+  // A job of its own, large enough to be watched while it runs.
+  const large = await api(
+    'mutation ($input: WorkloadCreateInput!) { workloadCreate(input: $input) { workload { id } } }',
+    {
+      input: {
+        name: 'Large',
+        operations: [{ type: 'SELECT', template: 'SELECT * FROM main WHERE key = ?', weight: 1 }],
+        config: { totalOperations: '4000000', concurrency: 4, recordCount: '50000', recordBytes: 200 },
+      },
+    },
+    token,
+  );
+  const fresh = {
+    idempotencyKey: crypto.randomUUID(),
+    designId: design.id,
+    workloadId: large.workloadCreate.workload.id,
+    seed: String(Date.now()),
+  };
+  const submitted = await api(
+    'mutation ($input: SimulationJobSubmitInput!) { simulationJobSubmit(input: $input) { job { id } } }',
+    { input: fresh },
+    token,
+  );
+  const statusOf = (answer) => answer.data?.simulationJobUpdated.job.status;
+  let shown = await runTab(page, 'JobUpdates', { id: submitted.simulationJobSubmit.job.id });
+  const statuses = new Set([statusOf(shown)]);
+  for (const deadline = Date.now() + TIMEOUT_MS; statusOf(shown) !== 'COMPLETED' && Date.now() < deadline; ) {
+    await page.waitForTimeout(20);
+    shown = JSON.parse((await responseText(page)) || '{}');
+    statuses.add(statusOf(shown));
+  }
+  check(statusOf(shown) === 'COMPLETED' && statuses.size > 1, `the subscription shows a job's updates: ${[...statuses].join(', ')}`, JSON.stringify([...statuses, shown]));
+
   const update = await runTab(page, 'JobUpdates', { id: job.id });
   const message = update.data?.simulationJobUpdated;
   check(!update.errors && Number.isInteger(message?.sequence), `the subscription delivers sequence ${message?.sequence}`, JSON.stringify(update));
@@ -124,6 +159,22 @@ async function drive(page) {
   const catalogue = await runTab(page, 'Catalogue');
   check(!catalogue.errors && catalogue.data.blockTypes.length > 0, `block types in the catalogue: ${catalogue.data?.blockTypes.length}`, JSON.stringify(catalogue.errors));
 
+  await page.getByRole('button', { name: 'Show GraphiQL Explorer' }).click();
+  const field = page.locator('.docExplorerWrap, .graphiql-explorer-root').getByText('blockTypes', { exact: true }).first();
+  await field.waitFor();
+  check(true, 'the explorer offers the fields of the schema');
+  await page.getByRole('button', { name: 'Hide GraphiQL Explorer' }).click();
+  await page.getByRole('button', { name: 'Show History' }).click();
+  await page.locator('.graphiql-history-item').filter({ hasText: 'Catalogue' }).first().waitFor();
+  check(true, 'the history lists what was run');
+  await page.getByRole('button', { name: 'Hide History' }).click();
+  await page.getByRole('button', { name: 'Headers', exact: true }).click();
+  const headers = await page.evaluate(() =>
+    globalThis.__MONACO?.editor.getModels().some((model) => model.uri.path.includes('header')),
+  );
+  check(headers, 'the headers have a tab with an editor');
+  await page.getByRole('button', { name: 'Variables', exact: true }).click();
+
   const nested = await runTab(page, 'DesignsWithRuns');
   check(nested.data && !nested.errors, 'the nested query answers with data and no errors', JSON.stringify(nested.errors));
   const throughputs = (nested.data?.designs.nodes ?? [])
@@ -131,8 +182,8 @@ async function drive(page) {
     .map((run) => run.summary?.throughputQps)
     .filter((value) => value > 0);
   check(throughputs.length > 0, `runs with a throughput in the response pane: ${throughputs.length}`, 'none');
-  const shown = await page.locator('.graphiql-response .view-lines').textContent();
-  check(shown.includes('designs'), 'the response pane renders the answer', shown);
+  const rendered = await page.locator('.graphiql-response .view-lines').textContent();
+  check(rendered.includes('designs'), 'the response pane renders the answer', rendered);
 }
 
 const browser = await chromium.launch({

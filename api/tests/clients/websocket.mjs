@@ -1,5 +1,6 @@
 // Checks a server against graphql-transport-ws, message by message and with the reference client of the npm package
 // graphql-ws (https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md).
+import { createHmac } from 'node:crypto';
 import { createClient } from 'graphql-ws';
 import WebSocket from 'ws';
 import { signIn, socketEndpoint, submitJob } from './session.mjs';
@@ -8,6 +9,14 @@ const PATIENCE_MS = 15_000;
 const WATCH = 'subscription ($id: ID!) { simulationJobUpdated(id: $id) { sequence job { id status progress } } }';
 
 const authorization = await signIn();
+
+/** A token of the same user that ends after so many seconds; JWT_SECRET must be the server's. */
+function tokenFor(seconds) {
+  const encode = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const claims = JSON.parse(Buffer.from(authorization.split('.')[1], 'base64url').toString());
+  const signed = `${encode({ alg: 'HS256', typ: 'JWT' })}.${encode({ ...claims, exp: Math.floor(Date.now() / 1000) + seconds })}`;
+  return `Bearer ${signed}.${createHmac('sha256', process.env.JWT_SECRET).update(signed).digest('base64url')}`;
+}
 
 /** A socket whose messages are read one after another. */
 class Socket {
@@ -207,6 +216,26 @@ const checks = {
     followed.ws.terminate();
     await socket.expectQuiet();
     return socket;
+  },
+  async 'the client of graphql-ws comes back with a fresh token when its token has ended'() {
+    const short = tokenFor(2);
+    const tokens = [short, authorization];
+    const closes = [];
+    await new Promise((resolve, reject) => {
+      const client = createClient({
+        url: socketEndpoint,
+        webSocketImpl: WebSocket,
+        lazy: false,
+        onNonLazyError: reject,
+        connectionParams: () => ({ authorization: tokens.shift() }),
+        retryWait: () => Promise.resolve(),
+        on: {
+          closed: ({ code }) => closes.push(code),
+          connected: () => closes.length > 0 && resolve(client.dispose()),
+        },
+      });
+    });
+    if (closes[0] !== 4403 || tokens.length !== 0) throw new Error(JSON.stringify(closes));
   },
   async 'the client of graphql-ws follows a job to its end'() {
     const client = createClient({

@@ -35,6 +35,8 @@ impl TestServer {
         let mut environment = HashMap::from([
             ("DATABASE_URL".to_owned(), format!("sqlite://{}/simulator.sqlite", folder.display())),
             ("BIND".to_owned(), "127.0.0.1:0".to_owned()),
+            // Tests ask more often than anyone may.
+            ("RATE_LIMIT_ANONYMOUS".to_owned(), "off".to_owned()),
         ]);
         environment.extend(variables.iter().map(|(name, value)| (name.to_string(), value.to_string())));
         let config = Config::read(&Environment::new(|name| environment.get(name).cloned())).unwrap();

@@ -31,8 +31,14 @@ impl Socket {
     }
 
     async fn ready(server: &TestServer) -> Self {
+        Self::ready_as(server, None).await
+    }
+
+    /// Signed in with an access token.
+    async fn ready_as(server: &TestServer, token: Option<&str>) -> Self {
         let mut socket = Self::open(server).await;
-        socket.send(json!({ "type": "connection_init" })).await;
+        let payload = token.map(|token| json!({ "authorization": format!("Bearer {token}") }));
+        socket.send(json!({ "type": "connection_init", "payload": payload })).await;
         assert_eq!(socket.next().await, Event::Message(json!({ "type": "connection_ack" })));
         socket
     }
@@ -113,7 +119,8 @@ async fn operations_share_a_socket_and_an_id_is_free_after_its_end() {
     let mut socket = Socket::ready(&server).await;
     for _ in 0..2 {
         socket.send(subscribe("q", "{ __typename }")).await;
-        let next = json!({ "type": "next", "id": "q", "payload": { "data": { "__typename": "Query" } } });
+        let next = json!({ "type": "next", "id": "q", "payload": { "data": { "__typename": "Query" },
+            "extensions": { "cost": { "nodeCount": 0, "points": 1 } } } });
         assert_eq!(socket.next().await, Event::Message(next));
         assert_eq!(socket.next().await, Event::Message(json!({ "type": "complete", "id": "q" })));
     }
@@ -142,6 +149,89 @@ async fn mutations_run_over_a_socket_too() {
         "{message}"
     );
     assert_eq!(socket.next().await, Event::Message(json!({ "type": "complete", "id": "m" })));
+}
+
+/// A token of this server that ends after so many seconds.
+fn token(secret: &str, user: &str, seconds: i64) -> String {
+    let now = chrono::Utc::now().timestamp();
+    let claims = json!({ "sub": user, "sid": uuid::Uuid::nil(), "iat": now, "exp": now + seconds });
+    let key = jsonwebtoken::EncodingKey::from_secret(secret.as_bytes());
+    jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key).unwrap()
+}
+
+#[tokio::test]
+async fn a_socket_ends_with_its_token_so_that_a_client_comes_back_with_another() {
+    const SECRET: &str = "a secret of a test, 32 bytes or more";
+    let server = TestServer::start_with(&[("JWT_SECRET", SECRET)]).await;
+    let short = token(SECRET, &uuid::Uuid::now_v7().to_string(), 2);
+    let mut socket = Socket::ready_as(&server, Some(&short)).await;
+    socket.send(subscribe("q", "{ __typename }")).await;
+    assert!(matches!(socket.next().await, Event::Message(message) if message["type"] == "next"));
+    assert!(matches!(socket.next().await, Event::Message(message) if message["type"] == "complete"));
+    assert_eq!(socket.next().await, Event::Closed(4403, "Forbidden: the access token has expired".into()));
+}
+
+#[tokio::test]
+async fn a_user_has_a_number_of_live_subscriptions_and_gets_a_place_back() {
+    let server =
+        TestServer::start_with(&[("LIVE_SUBSCRIPTIONS_FREE", "1"), ("RATE_LIMIT_FREE", "off")]).await;
+    let ask = async |query: String, token: Option<String>| -> Value {
+        let mut request = server.post(&json!({ "query": query }));
+        if let Some(token) = token {
+            request = request.bearer_auth(token);
+        }
+        let mut answer: Value = request.send().await.unwrap().json().await.unwrap();
+        assert!(answer.get("errors").is_none(), "{answer}");
+        answer["data"].take()
+    };
+    // Simulations of the embedded mode run in this process; one of this size does not end before the test has.
+    let made = ask("mutation { userRegister(input: {handle: \"ada\", email: \"ada@example.org\", password: \"long enough\"}) { session { accessToken } } }".into(), None).await;
+    let token = made["userRegister"]["session"]["accessToken"].as_str().unwrap().to_owned();
+    let templates =
+        ask("{ templates(first: 1) { nodes { id suggestedWorkload { id } } } }".into(), None).await;
+    let template = &templates["templates"]["nodes"][0];
+    let design = ask(
+        format!(
+            "mutation {{ designCreate(input: {{name: \"A\", templateId: {}}}) {{ design {{ id }} }} }}",
+            template["id"]
+        ),
+        Some(token.clone()),
+    )
+    .await;
+    let submit = format!(
+        "mutation {{ simulationJobSubmit(input: {{idempotencyKey: \"k\", designId: {}, workloadId: {}}}) {{ job {{ id }} }} }}",
+        design["designCreate"]["design"]["id"], template["suggestedWorkload"]["id"]
+    );
+    let job = ask(submit, Some(token.clone())).await["simulationJobSubmit"]["job"]["id"].clone();
+    let watch = format!("subscription {{ simulationJobUpdated(id: {job}) {{ sequence }} }}");
+
+    let mut stranger = Socket::ready(&server).await;
+    stranger.send(subscribe("s", &watch)).await;
+    let Event::Message(refused) = stranger.next().await else { panic!("the socket stays open") };
+    assert_eq!(refused["payload"][0]["extensions"]["code"], "UNAUTHENTICATED", "{refused}");
+
+    // Two at the same moment: one of them has the only place.
+    let mut socket = Socket::ready_as(&server, Some(&token)).await;
+    let mut limited = 0;
+    for round in 0..3 {
+        for id in ["a", "b"] {
+            socket.send(subscribe(&format!("{id}{round}"), &watch)).await;
+        }
+        let mut open = 2;
+        while open > 0 {
+            let Event::Message(message) = socket.next().await else { panic!("the socket stays open") };
+            match message["type"].as_str() {
+                Some("error") => {
+                    assert_eq!(message["payload"][0]["extensions"]["code"], "RATE_LIMITED", "{message}");
+                    limited += 1;
+                    open -= 1;
+                }
+                Some("complete") => open -= 1,
+                _ => assert_eq!(message["type"], "next", "{message}"),
+            }
+        }
+    }
+    assert!(limited < 6, "a place is free again after each round");
 }
 
 #[tokio::test]

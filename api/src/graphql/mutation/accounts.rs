@@ -4,7 +4,7 @@ use super::{Payload, UserErrors};
 use crate::{
     auth::Tokens,
     graphql::{
-        context::{request, services, viewer},
+        context::{RequestContext, request, services, viewer},
         errors::settle,
         id::session_key,
         types::session::Session,
@@ -12,6 +12,7 @@ use crate::{
     service::{
         ServiceResult, UserError,
         accounts::{self, SignedIn},
+        sign_in::SignInThrottle,
     },
 };
 
@@ -31,8 +32,11 @@ impl AccountMutation {
     /// Signs in.
     async fn session_create(&self, ctx: &Context<'_>, input: SessionCreateInput) -> Payload<SessionPayload> {
         let SessionCreateInput { email, password } = input;
-        let agent = request(ctx).user_agent.clone();
-        Some(payload(accounts::sign_in(services(ctx), tokens(ctx), &email, password, agent).await))
+        let RequestContext { user_agent, client_ip, .. } = request(ctx).clone();
+        let throttle = ctx.data_unchecked::<SignInThrottle>();
+        let signed_in =
+            accounts::sign_in(services(ctx), tokens(ctx), throttle, client_ip, &email, password, user_agent);
+        Some(payload(signed_in.await))
     }
 
     /// Exchanges a refresh token for new tokens. Each refresh token is good once; one that comes back ends its session.

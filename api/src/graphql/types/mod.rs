@@ -11,6 +11,7 @@ pub mod event;
 pub mod job;
 pub mod metric;
 pub mod node;
+pub mod rate_limit;
 pub mod run;
 pub mod session;
 pub mod template;

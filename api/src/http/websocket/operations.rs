@@ -12,9 +12,13 @@ use tokio::{
 use tracing::Instrument;
 
 use super::message::ServerMessage;
-use crate::{
-    graphql::RequestContext,
-    http::{Gateway, errors, metrics::LIVE_SUBSCRIPTIONS, params::Params},
+use crate::http::{
+    Gateway,
+    caller::Caller,
+    errors::{self, RATE_LIMITED, UNAUTHENTICATED, coded},
+    live::Place,
+    metrics::LIVE_SUBSCRIPTIONS,
+    params::Params,
 };
 
 pub const MAX_OPERATIONS: usize = 100;
@@ -70,7 +74,7 @@ impl Operations {
         Self { running: HashMap::new(), next_serial: 0, sender, receiver }
     }
 
-    pub fn start(&mut self, id: String, params: Params, gateway: Gateway, caller: RequestContext) -> Started {
+    pub fn start(&mut self, id: String, params: Params, gateway: Gateway, caller: Caller) -> Started {
         if self.running.contains_key(&id) {
             return Started::Duplicate;
         }
@@ -149,8 +153,13 @@ impl Speaker {
     }
 }
 
-async fn run(params: Params, gateway: Gateway, caller: RequestContext, speaker: Speaker) -> Result<(), Gone> {
-    let operation = match gateway.prepare(params, &caller).await {
+async fn run(params: Params, gateway: Gateway, caller: Caller, speaker: Speaker) -> Result<(), Gone> {
+    let (mut tally, charged) = gateway.tally(&caller);
+    let prepared = match charged {
+        Ok(()) => gateway.prepare(params, &caller, &mut tally).await,
+        Err(error) => Err(error),
+    };
+    let operation = match prepared {
         Ok(operation) => operation,
         Err(error) => return speaker.fail(vec![error]).await,
     };
@@ -162,6 +171,10 @@ async fn run(params: Params, gateway: Gateway, caller: RequestContext, speaker: 
         speaker.next(response).await?;
         return speaker.complete().await;
     }
+    let _place = match place(&gateway, &caller) {
+        Ok(place) => place,
+        Err(error) => return speaker.fail(vec![error]).await,
+    };
     let mut responses = std::pin::pin!(gateway.subscribe(operation));
     let mut first = true;
     while let Some(response) = responses.next().await {
@@ -173,4 +186,15 @@ async fn run(params: Params, gateway: Gateway, caller: RequestContext, speaker: 
         speaker.next(response).await?;
     }
     speaker.complete().await
+}
+
+/// A place among the live subscriptions of the caller's plan.
+fn place(gateway: &Gateway, caller: &Caller) -> Result<Place, async_graphql::ServerError> {
+    let Some(viewer) = caller.context.viewer else {
+        return Err(coded(UNAUTHENTICATED, "Sign in to subscribe"));
+    };
+    let limit = gateway.allowance(caller).live_subscriptions;
+    gateway.live.enter(viewer.user_id, limit).ok_or_else(|| {
+        coded(RATE_LIMITED, format!("A user of this plan may have at most {limit} live subscriptions"))
+    })
 }

@@ -193,7 +193,12 @@ impl Person<'_> {
     }
 
     fn request(&self, query: &str, variables: Json) -> Request {
-        let context = RequestContext { viewer: self.viewer, request_id: "test".into(), user_agent: None };
+        let context = RequestContext {
+            viewer: self.viewer,
+            request_id: "test".into(),
+            user_agent: None,
+            client_ip: None,
+        };
         let request = Request::new(query).variables(Variables::from_json(variables));
         graphql::attach(request, context, &self.app.services)
     }

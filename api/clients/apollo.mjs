@@ -1,0 +1,86 @@
+// Settings of Apollo Client's InMemoryCache for this schema; README.md beside this file says how to use them.
+// Made from schema.graphql by api/tests/clients/cache-settings.mjs.
+
+/** The types behind each interface, for fragments on interfaces. */
+export const possibleTypes = {
+  "AsyncJob": [
+    "SimulationJob"
+  ],
+  "Node": [
+    "Design",
+    "DesignVersion",
+    "RunEvent",
+    "SimulationJob",
+    "SimulationRun",
+    "Template",
+    "User",
+    "Workload"
+  ],
+  "Timestamped": [
+    "Design",
+    "Workload"
+  ],
+  "UserError": [
+    "CanvasError",
+    "InputError",
+    "QuotaError",
+    "VersionConflictError"
+  ]
+};
+
+/** Fields that are connections, by type, and which of their arguments make another list. */
+export const connections = {
+  "Design": {
+    "versions": [],
+    "runs": []
+  },
+  "DesignVersion": {
+    "runs": []
+  },
+  "Query": {
+    "designs": [
+      "filter",
+      "orderBy"
+    ],
+    "templates": [
+      "category"
+    ],
+    "workloadTemplates": []
+  },
+  "SimulationRun": {
+    "events": [
+      "types",
+      "blockIds",
+      "afterSequence"
+    ]
+  },
+  "User": {
+    "designs": [
+      "filter"
+    ],
+    "workloads": []
+  },
+  "Workload": {
+    "runs": []
+  }
+};
+
+/**
+ * Options of an InMemoryCache: pages of one list merge, whatever their size.
+ * @param {(keyArgs: string[] | false) => object} relayStylePagination from '@apollo/client/utilities'
+ */
+export function cacheOptions(relayStylePagination) {
+  const typePolicies = Object.fromEntries(
+    Object.entries(connections).map(([type, fields]) => [
+      type,
+      {
+        fields: Object.fromEntries(
+          Object.entries(fields).map(([field, keys]) => [field, relayStylePagination(keys.length > 0 ? keys : false)]),
+        ),
+      },
+    ]),
+  );
+  // What is asked about the request itself has no id and is one object.
+  typePolicies.RateLimit = { keyFields: [] };
+  return { possibleTypes, typePolicies };
+}
