@@ -5,6 +5,7 @@
 //! the gateway and the workers both need them.
 
 pub mod background_job;
+pub mod block_config;
 pub mod connect;
 pub mod design;
 pub mod design_version;

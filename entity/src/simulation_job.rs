@@ -21,6 +21,8 @@ pub struct Model {
     pub max_events: i32,
     pub timeout_seconds: i32,
     pub memory_limit_bytes: i64,
+    /// Jobs of its user that may run at a time, this one included.
+    pub max_concurrent_jobs: i32,
     /// Operations of the workload, for estimates and quotas.
     pub total_operations: i64,
     /// How often a worker has started it.

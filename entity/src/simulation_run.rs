@@ -39,6 +39,8 @@ pub struct Model {
     pub result_hash: Option<String>,
     /// Events that happened; fewer may be stored.
     pub event_count: Option<i64>,
+    /// What its stored events take, as the plan counts it.
+    pub event_bytes: i64,
     pub created_at: DateTimeUtc,
 }
 

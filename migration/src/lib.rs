@@ -18,6 +18,11 @@ mod m20260120_000011_create_run_metrics;
 mod m20260120_000012_create_run_events;
 mod m20260120_000013_create_idempotency_keys;
 mod m20260120_000014_create_queue_entries;
+mod m20260122_000001_order_runs;
+mod m20260122_000002_count_event_bytes;
+mod m20260122_000003_change_workloads;
+mod m20260122_000004_create_block_configs;
+mod m20260122_000005_limit_concurrent_jobs;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::{
@@ -65,6 +70,11 @@ impl MigratorTrait for Migrator {
             Box::new(m20260120_000012_create_run_events::Migration),
             Box::new(m20260120_000013_create_idempotency_keys::Migration),
             Box::new(m20260120_000014_create_queue_entries::Migration),
+            Box::new(m20260122_000001_order_runs::Migration),
+            Box::new(m20260122_000002_count_event_bytes::Migration),
+            Box::new(m20260122_000003_change_workloads::Migration),
+            Box::new(m20260122_000004_create_block_configs::Migration),
+            Box::new(m20260122_000005_limit_concurrent_jobs::Migration),
         ]
     }
 }

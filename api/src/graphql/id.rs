@@ -17,6 +17,7 @@ pub enum GlobalId {
     /// A run and the sequence number of one of its events.
     RunEvent(Uuid, i32),
     Session(Uuid),
+    BlockConfig(Uuid),
 }
 
 impl GlobalId {
@@ -39,6 +40,7 @@ impl GlobalId {
             "SimulationJob" => Self::SimulationJob(key),
             "SimulationRun" => Self::SimulationRun(key),
             "Session" => Self::Session(key),
+            "BlockConfig" => Self::BlockConfig(key),
             _ => return None,
         })
     }
@@ -56,6 +58,7 @@ impl From<GlobalId> for ID {
             GlobalId::SimulationRun(key) => format!("SimulationRun:{key}"),
             GlobalId::RunEvent(run, sequence) => format!("RunEvent:{run}:{sequence}"),
             GlobalId::Session(key) => format!("Session:{key}"),
+            GlobalId::BlockConfig(key) => format!("BlockConfig:{key}"),
         };
         ID(URL_SAFE_NO_PAD.encode(text))
     }
@@ -79,6 +82,7 @@ key_of!(
     job_key: SimulationJob,
     run_key: SimulationRun,
     session_key: Session,
+    block_config_key: BlockConfig,
 );
 
 #[cfg(test)]

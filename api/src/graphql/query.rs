@@ -9,6 +9,7 @@ use super::{
     loaders::{DesignById, JobById, RunById, UserById, WorkloadById, load},
     pagination::{MAX_PAGE, PageArgs, Paged},
     types::{
+        block_config::{BlockConfig, block_config_connection},
         block_type::{self, BlockCategory, BlockType},
         canvas::CanvasValidation,
         design::{Design, DesignFilter, DesignOrder, design_connection},
@@ -124,6 +125,21 @@ impl Query {
     /// Palette: every block the canvas knows, with a JSON Schema for its parameters.
     async fn block_types(&self, search: Option<String>, category: Option<BlockCategory>) -> Vec<BlockType> {
         block_type::search(search.as_deref(), category)
+    }
+
+    /// The viewer's saved block configurations, newest first; null when anonymous.
+    async fn block_configs(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+        #[graphql(desc = "Configurations of this type of block alone.")] r#type: Option<String>,
+    ) -> Option<Result<Paged<BlockConfig>, Error>> {
+        let owner = viewer(ctx)?.user_id;
+        let args = PageArgs { first, after, last, before };
+        Some(block_config_connection(ctx, owner, r#type, args).await)
     }
 
     /// Static checks of a canvas without saving it: every diagnostic, never just the first.

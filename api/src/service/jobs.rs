@@ -4,7 +4,7 @@ use entity::{
     design_version, simulation_job,
     status::Trace,
     store::{
-        Transaction, designs,
+        Transaction, client_runs, designs,
         jobs::{self, CancelOutcome, NewJob},
         workloads,
     },
@@ -73,7 +73,7 @@ pub async fn submit(
         let message = "simulations on this server are part of the PREMIUM plan";
         return Err(UserError::new(ErrorCode::PlanRequired, &[], message).into());
     }
-    let version = runnable_version(&txn, viewer, &input).await?;
+    let version = runnable_version(&txn, viewer, input.design_id, input.design_version).await?;
     let new = within_plan(&txn, viewer, plan, &input, version, request_id).await?;
     let job = jobs::insert(&txn, new).await?;
     call.remember(&txn, job.id).await?;
@@ -87,22 +87,23 @@ pub async fn submit(
 }
 
 /// The version to run, if the viewer may run it.
-async fn runnable_version(
+pub(super) async fn runnable_version(
     txn: &Transaction,
     viewer: Viewer,
-    input: &SubmitJob,
+    design_id: Uuid,
+    number: Option<i32>,
 ) -> ServiceResult<design_version::Model> {
-    let design = designs::find_visible(txn, &[input.design_id], Some(viewer.user_id)).await?.pop();
+    let design = designs::find_visible(txn, &[design_id], Some(viewer.user_id)).await?.pop();
     let design = design.ok_or_else(|| UserError::not_found(&["designId"], "design"))?;
     if design.user_id != Some(viewer.user_id) {
-        let message = "only its owner can run this design on the server";
+        let message = "only its owner can run this design";
         return Err(UserError::new(ErrorCode::Forbidden, &["designId"], message).into());
     }
     if design.deleted_at.is_some() {
         let message = "the design is archived and cannot be run";
         return Err(UserError::new(ErrorCode::Forbidden, &["designId"], message).into());
     }
-    let version = designs::find_version(txn, design.id, input.design_version).await?;
+    let version = designs::find_version(txn, design.id, number).await?;
     Ok(version.ok_or_else(|| UserError::not_found(&["designVersion"], "version of this design"))?)
 }
 
@@ -117,6 +118,10 @@ async fn within_plan(
 ) -> ServiceResult<NewJob> {
     let workload = workloads::find_visible(txn, &[input.workload_id], Some(viewer.user_id)).await?.pop();
     let workload = workload.ok_or_else(|| UserError::not_found(&["workloadId"], "workload"))?;
+    if workload.deleted_at.is_some() {
+        let message = "the workload is archived and cannot be run";
+        return Err(UserError::new(ErrorCode::Forbidden, &["workloadId"], message).into());
+    }
     let parsed = engine::workload::parse(&document_of(&workload)).map_err(|diagnostics| {
         let reasons: Vec<String> = diagnostics.into_iter().map(|found| found.message).collect();
         UserError::invalid(&["workloadId"], format!("the workload cannot be run: {}", reasons.join("; ")))
@@ -136,6 +141,13 @@ async fn within_plan(
         let (limit, used) = (plan.max_timeout_seconds.unsigned_abs(), timeout_seconds.unsigned_abs());
         return Err(over(&["timeoutSeconds"], message, limit.into(), used.into()).into());
     }
+    if let (Some(limit), true) = (plan.event_storage_bytes, input.trace != Trace::None) {
+        let used = client_runs::event_bytes_of(txn, viewer.user_id).await?;
+        if used >= limit {
+            let message = format!("your plan stores {limit} bytes of events; use trace NONE");
+            return Err(over(&["trace"], message, limit, used).into());
+        }
+    }
     Ok(NewJob {
         user_id: viewer.user_id,
         design_id: version.design_id,
@@ -147,6 +159,7 @@ async fn within_plan(
         max_events: input.max_events,
         timeout_seconds,
         memory_limit_bytes: plan.memory_limit_bytes,
+        max_concurrent_jobs: plan.max_concurrent_jobs,
         total_operations: i64::try_from(operations).unwrap_or(i64::MAX),
         request_id: Some(request_id.to_owned()),
     })

@@ -1,6 +1,7 @@
 //! Use cases: what people do, with its rules. No GraphQL here, and no SQL.
 
 pub mod accounts;
+pub mod block_configs;
 pub mod creation;
 pub mod designs;
 pub mod error;
@@ -8,7 +9,9 @@ pub mod idempotency;
 pub mod input;
 pub mod jobs;
 pub mod plan;
+pub mod runs;
 pub mod templates;
+pub mod workload_variables;
 pub mod workloads;
 
 pub use error::{ErrorCode, Fault, ServiceError, ServiceResult, UserError};

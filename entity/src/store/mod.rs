@@ -1,11 +1,15 @@
 //! Finders and writes, one file a noun.
 
 pub mod attempts;
+pub mod block_configs;
+pub mod client_runs;
 pub mod designs;
 pub mod idempotency;
 pub mod jobs;
 pub mod page;
 pub mod results;
+pub mod run_lists;
+pub mod run_series;
 pub mod runs;
 pub mod templates;
 pub mod users;

@@ -1,5 +1,6 @@
 //! The objects of the API, one file a noun. A field's documentation here is its documentation in the schema.
 
+pub mod block_config;
 pub mod block_type;
 pub mod canvas;
 pub mod design;
@@ -8,7 +9,9 @@ pub mod event;
 pub mod job;
 pub mod metric;
 pub mod node;
+pub mod plan;
 pub mod run;
+pub mod run_list;
 pub mod session;
 pub mod template;
 pub mod user;

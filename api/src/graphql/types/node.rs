@@ -6,6 +6,7 @@ use entity::store::runs;
 use uuid::Uuid;
 
 use super::{
+    block_config::BlockConfig,
     design::Design,
     design_version::DesignVersion,
     event::RunEvent,
@@ -19,7 +20,10 @@ use crate::graphql::{
     context::services,
     errors::internal,
     id::GlobalId,
-    loaders::{DesignById, JobById, RunById, TemplateById, UserById, VersionById, WorkloadById, load},
+    loaders::{
+        BlockConfigById, DesignById, JobById, RunById, TemplateById, UserById, VersionById, WorkloadById,
+        load,
+    },
 };
 
 /// Anything with an id.
@@ -34,6 +38,7 @@ pub enum Node {
     SimulationJob(SimulationJob),
     SimulationRun(SimulationRun),
     RunEvent(RunEvent),
+    BlockConfig(BlockConfig),
 }
 
 /// Anything that remembers when it was made and last changed.
@@ -45,6 +50,7 @@ pub enum Node {
 pub enum Timestamped {
     Design(Design),
     Workload(Workload),
+    BlockConfig(BlockConfig),
 }
 
 /// Anything the server does asynchronously. Terminal states never change.
@@ -82,6 +88,9 @@ pub async fn find(ctx: &Context<'_>, id: &ID) -> Result<Option<Node>, Error> {
             load(ctx, RunById(key)).await?.map(|row| Node::SimulationRun(row.into()))
         }
         GlobalId::RunEvent(run_id, sequence) => find_event(ctx, run_id, sequence).await?.map(Node::RunEvent),
+        GlobalId::BlockConfig(key) => {
+            load(ctx, BlockConfigById(key)).await?.map(|row| Node::BlockConfig(row.into()))
+        }
         GlobalId::Session(_) => None,
     })
 }

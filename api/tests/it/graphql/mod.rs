@@ -2,12 +2,14 @@
 
 mod accounts;
 mod app;
+mod block_configs;
 mod catalogue;
 mod designs;
 mod jobs;
 mod nested;
 mod pages;
 mod playground;
+mod runs;
 mod workloads;
 
 pub use app::{App, Person};
