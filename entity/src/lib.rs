@@ -10,6 +10,7 @@ pub mod connect;
 pub mod design;
 pub mod design_version;
 pub mod error;
+pub mod export_part;
 pub mod idempotency_key;
 pub mod job_log;
 pub mod run_event;

@@ -23,6 +23,7 @@ mod m20260122_000002_count_event_bytes;
 mod m20260122_000003_change_workloads;
 mod m20260122_000004_create_block_configs;
 mod m20260122_000005_limit_concurrent_jobs;
+mod m20260122_000006_create_export_parts;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::{
@@ -75,6 +76,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20260122_000003_change_workloads::Migration),
             Box::new(m20260122_000004_create_block_configs::Migration),
             Box::new(m20260122_000005_limit_concurrent_jobs::Migration),
+            Box::new(m20260122_000006_create_export_parts::Migration),
         ]
     }
 }

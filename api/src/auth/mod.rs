@@ -1,8 +1,10 @@
 //! Who is asking.
 
+mod download;
 mod password;
 mod token;
 
+pub use download::Download;
 pub use password::{PasswordFault, hash_password, verify_password};
 pub use token::{AccessToken, InvalidToken, RefreshToken, Tokens, hex};
 use uuid::Uuid;

@@ -18,6 +18,7 @@ pub enum GlobalId {
     RunEvent(Uuid, i32),
     Session(Uuid),
     BlockConfig(Uuid),
+    UserDataExportJob(Uuid),
 }
 
 impl GlobalId {
@@ -41,6 +42,7 @@ impl GlobalId {
             "SimulationRun" => Self::SimulationRun(key),
             "Session" => Self::Session(key),
             "BlockConfig" => Self::BlockConfig(key),
+            "UserDataExportJob" => Self::UserDataExportJob(key),
             _ => return None,
         })
     }
@@ -59,6 +61,7 @@ impl From<GlobalId> for ID {
             GlobalId::RunEvent(run, sequence) => format!("RunEvent:{run}:{sequence}"),
             GlobalId::Session(key) => format!("Session:{key}"),
             GlobalId::BlockConfig(key) => format!("BlockConfig:{key}"),
+            GlobalId::UserDataExportJob(key) => format!("UserDataExportJob:{key}"),
         };
         ID(URL_SAFE_NO_PAD.encode(text))
     }
@@ -83,6 +86,7 @@ key_of!(
     run_key: SimulationRun,
     session_key: Session,
     block_config_key: BlockConfig,
+    user_key: User,
 );
 
 #[cfg(test)]

@@ -11,9 +11,10 @@ use async_graphql::{
     runtime::{TokioSpawner, TokioTimer},
 };
 use entity::{
-    DatabaseConnection, StoreError, block_config, design, design_version, run_event, simulation_job,
-    simulation_run,
+    DatabaseConnection, StoreError, background_job, block_config, design, design_version, run_event,
+    simulation_job, simulation_run,
     store::{
+        background::{self, USER_DATA_EXPORT},
         block_configs, designs, jobs,
         page::{Page, PageRequest, group_by},
         run_lists::{self, RunList},
@@ -118,12 +119,19 @@ rows_by_id! {
     JobById => simulation_job::Model, |reader, ids| reader.own_jobs(ids), |row| row.id;
     /// A block configuration of the viewer.
     BlockConfigById => block_config::Model, |reader, ids| reader.own_block_configs(ids), |row| row.id;
+    /// An export of the viewer's own data.
+    ExportById => background_job::Model, |reader, ids| reader.own_exports(ids), |row| row.id;
     /// The run of a job, by the id of the job.
     RunOfJob => simulation_run::Model, |reader, ids| runs::find_by_jobs(&reader.db, ids),
         |row| row.job_id.unwrap_or_default();
 }
 
 impl Reader {
+    async fn own_exports(&self, ids: &[Uuid]) -> Result<Vec<background_job::Model>, StoreError> {
+        let Some(viewer) = self.viewer else { return Ok(Vec::new()) };
+        background::find_owned(&self.db, ids, USER_DATA_EXPORT, viewer).await
+    }
+
     async fn own_block_configs(&self, ids: &[Uuid]) -> Result<Vec<block_config::Model>, StoreError> {
         let Some(viewer) = self.viewer else { return Ok(Vec::new()) };
         block_configs::find_owned(&self.db, ids, viewer).await

@@ -62,7 +62,7 @@ fn one_line_descriptions(sdl: &str) -> String {
 }
 
 fn builder() -> async_graphql::SchemaBuilder<Query, Mutation, Subscription> {
-    async_graphql::Schema::build(Query, Mutation::default(), Subscription)
+    async_graphql::Schema::build(Query, Mutation::default(), Subscription::default())
         .register_output_type::<types::node::Timestamped>()
         .register_output_type::<types::node::AsyncJob>()
         .limit_depth(MAX_DEPTH)

@@ -3,8 +3,8 @@ use entity::store::{designs::DesignScope, workloads::WorkloadScope};
 use serde_json::Value as Json;
 
 use super::{
-    context::viewer,
-    errors::bad_input,
+    context::{services, viewer},
+    errors::{bad_input, settle},
     id::{design_key, job_key, run_key, workload_key},
     loaders::{DesignById, JobById, RunById, UserById, WorkloadById, load},
     pagination::{MAX_PAGE, PageArgs, Paged},
@@ -12,7 +12,9 @@ use super::{
         block_config::{BlockConfig, block_config_connection},
         block_type::{self, BlockCategory, BlockType},
         canvas::CanvasValidation,
+        comparison::RunComparison,
         design::{Design, DesignFilter, DesignOrder, design_connection},
+        estimate::SimulationEstimate,
         job::SimulationJob,
         node::{self, Node},
         run::SimulationRun,
@@ -21,6 +23,7 @@ use super::{
         workload::{Workload, workload_connection},
     },
 };
+use crate::{config::Config, service::estimates};
 
 /// `Query` of the schema.
 pub struct Query;
@@ -95,6 +98,35 @@ impl Query {
     async fn simulation_run(&self, ctx: &Context<'_>, id: ID) -> Option<Result<SimulationRun, Error>> {
         let found = load(ctx, RunById(run_key(&id)?)).await.transpose()?;
         Some(found.map(SimulationRun::from))
+    }
+
+    /// 2..10 runs of any designs the viewer can read; null when one of them is not.
+    async fn run_comparison(
+        &self,
+        ctx: &Context<'_>,
+        run_ids: Vec<ID>,
+        #[graphql(desc = "What the others are measured against; the first run when omitted.")]
+        baseline_run_id: Option<ID>,
+    ) -> Option<Result<RunComparison, Error>> {
+        RunComparison::of(ctx, &run_ids, baseline_run_id.as_ref()).await.transpose()
+    }
+
+    /// What a job would cost before it is submitted: seconds, memory, and whether the viewer's plan allows it. Null when the
+    /// viewer may not open the design or the workload.
+    async fn simulation_estimate(
+        &self,
+        ctx: &Context<'_>,
+        design_id: ID,
+        workload_id: ID,
+    ) -> Option<Result<SimulationEstimate, Error>> {
+        let (design_id, workload_id) = (design_key(&design_id)?, workload_key(&workload_id)?);
+        let free_jobs_allowed = ctx.data_unchecked::<Config>().free_server_jobs;
+        let found =
+            estimates::of_job(services(ctx), viewer(ctx), free_jobs_allowed, design_id, workload_id).await;
+        match settle(found) {
+            Ok((estimate, _)) => estimate.flatten().map(|estimate| Ok(estimate.into())),
+            Err(error) => Some(Err(error)),
+        }
     }
 
     /// Designs to start from.

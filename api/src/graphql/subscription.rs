@@ -1,6 +1,8 @@
+mod runs;
+
 use std::time::Duration;
 
-use async_graphql::{Context, Error, ID, SimpleObject, Subscription};
+use async_graphql::{Context, Error, ID, MergedSubscription, SimpleObject, Subscription};
 use entity::{simulation_job, store::jobs};
 use futures_util::{Stream, StreamExt as _};
 use tokio::time::{Instant, sleep_until, timeout};
@@ -23,10 +25,14 @@ const SILENCE: Duration = Duration::from_secs(30);
 const LOG_LINES: u64 = 200;
 
 /// Everything that can be watched.
-pub struct Subscription;
+#[derive(MergedSubscription, Default)]
+pub struct Subscription(JobSubscription, runs::RunSubscription);
+
+#[derive(Default)]
+pub struct JobSubscription;
 
 #[Subscription]
-impl Subscription {
+impl JobSubscription {
     /// First message is the current snapshot; completes on a terminal status. Resume with afterSequence.
     async fn simulation_job_updated(
         &self,

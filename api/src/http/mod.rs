@@ -3,6 +3,7 @@
 mod body;
 mod document;
 mod errors;
+pub mod exports;
 pub mod graphiql;
 pub mod graphql;
 pub mod health;

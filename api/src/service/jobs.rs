@@ -1,5 +1,6 @@
 //! Simulations on the server: accepted as a row, then told to the queue.
 
+use engine::SimulateError;
 use entity::{
     design_version, simulation_job,
     status::Trace,
@@ -16,6 +17,7 @@ use super::{
     ErrorCode, Fault, ServiceResult, UserError,
     creation::{begin_creation, commit},
     error::Detail,
+    estimates,
     idempotency::{Call, recall},
     input::Mistakes,
     plan::Plan,
@@ -127,6 +129,12 @@ async fn within_plan(
         UserError::invalid(&["workloadId"], format!("the workload cannot be run: {}", reasons.join("; ")))
     })?;
 
+    if let Err(error) = estimates::cost(&version.canvas_state, &parsed) {
+        // Before it waits in a queue for nothing.
+        let field =
+            if matches!(error, SimulateError::InvalidWorkload(_)) { "workloadId" } else { "designId" };
+        return Err(UserError::invalid(&[field], error.to_string()).into());
+    }
     let operations = parsed.config.total_operations;
     if operations > plan.max_operations {
         let message = format!(

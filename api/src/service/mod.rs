@@ -1,13 +1,19 @@
 //! Use cases: what people do, with its rules. No GraphQL here, and no SQL.
 
+pub mod account_removal;
 pub mod accounts;
+pub mod administration;
 pub mod block_configs;
+pub mod comparison;
 pub mod creation;
 pub mod designs;
 pub mod error;
+pub mod estimates;
+pub mod exports;
 pub mod idempotency;
 pub mod input;
 pub mod jobs;
+pub mod passwords;
 pub mod plan;
 pub mod runs;
 pub mod templates;

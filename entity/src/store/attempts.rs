@@ -334,7 +334,7 @@ fn lease_over(db: &DatabaseConnection) -> Expr {
 }
 
 /// The database's own time, `ahead` of now.
-fn clock(db: &DatabaseConnection, ahead: Duration) -> Expr {
+pub(super) fn clock(db: &DatabaseConnection, ahead: Duration) -> Expr {
     let seconds = ahead.as_secs_f64();
     Expr::cust(match db.get_database_backend() {
         DbBackend::Postgres => format!("clock_timestamp() + {seconds:.3} * interval '1 second'"),

@@ -1,9 +1,11 @@
 //! Finders and writes, one file a noun.
 
 pub mod attempts;
+pub mod background;
 pub mod block_configs;
 pub mod client_runs;
 pub mod designs;
+pub mod exports;
 pub mod idempotency;
 pub mod jobs;
 pub mod page;
@@ -12,6 +14,7 @@ pub mod run_lists;
 pub mod run_series;
 pub mod runs;
 pub mod templates;
+pub mod user_removal;
 pub mod users;
 pub mod workloads;
 

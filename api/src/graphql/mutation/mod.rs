@@ -4,6 +4,7 @@ mod accounts;
 mod block_configs;
 mod designs;
 mod jobs;
+mod people;
 mod runs;
 mod workloads;
 
@@ -22,6 +23,7 @@ pub struct Mutation(
     jobs::JobMutation,
     runs::RunMutation,
     block_configs::BlockConfigMutation,
+    people::PeopleMutation,
 );
 
 /// The key of an id in an input. An id that we never gave out is answered like one that leads nowhere.

@@ -44,12 +44,7 @@ impl SimulationJob {
 
     /// Why it ended without a result.
     pub async fn failure(&self) -> Option<JobFailure> {
-        let code = self.0.failure_code?;
-        Some(JobFailure {
-            code: code.into(),
-            message: self.0.failure_message.clone().unwrap_or_default(),
-            retryable: code.is_retryable(),
-        })
+        JobFailure::of(self.0.failure_code, self.0.failure_message.as_deref())
     }
 
     /// The lane it waits in.
@@ -149,6 +144,15 @@ pub struct JobFailure {
     message: String,
     /// Whether submitting the same again can end otherwise.
     retryable: bool,
+}
+
+impl JobFailure {
+    /// What a job's row says of its failure.
+    pub fn of(code: Option<status::FailureCode>, message: Option<&str>) -> Option<Self> {
+        let code = code?;
+        let message = message.unwrap_or_default().to_owned();
+        Some(Self { code: code.into(), message, retryable: code.is_retryable() })
+    }
 }
 
 /// Reasons for which jobs fail.

@@ -3,9 +3,12 @@
 pub mod block_config;
 pub mod block_type;
 pub mod canvas;
+pub mod comparison;
 pub mod design;
 pub mod design_version;
+pub mod estimate;
 pub mod event;
+pub mod export;
 pub mod job;
 pub mod metric;
 pub mod node;

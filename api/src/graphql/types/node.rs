@@ -10,6 +10,7 @@ use super::{
     design::Design,
     design_version::DesignVersion,
     event::RunEvent,
+    export::UserDataExportJob,
     job::{JobFailure, JobStatus, SimulationJob},
     run::SimulationRun,
     template::Template,
@@ -21,8 +22,8 @@ use crate::graphql::{
     errors::internal,
     id::GlobalId,
     loaders::{
-        BlockConfigById, DesignById, JobById, RunById, TemplateById, UserById, VersionById, WorkloadById,
-        load,
+        BlockConfigById, DesignById, ExportById, JobById, RunById, TemplateById, UserById, VersionById,
+        WorkloadById, load,
     },
 };
 
@@ -39,6 +40,7 @@ pub enum Node {
     SimulationRun(SimulationRun),
     RunEvent(RunEvent),
     BlockConfig(BlockConfig),
+    UserDataExportJob(UserDataExportJob),
 }
 
 /// Anything that remembers when it was made and last changed.
@@ -65,6 +67,7 @@ pub enum Timestamped {
 )]
 pub enum AsyncJob {
     SimulationJob(SimulationJob),
+    UserDataExportJob(UserDataExportJob),
 }
 
 /// The thing behind an id; none for what does not exist and for what the viewer may not know of.
@@ -90,6 +93,9 @@ pub async fn find(ctx: &Context<'_>, id: &ID) -> Result<Option<Node>, Error> {
         GlobalId::RunEvent(run_id, sequence) => find_event(ctx, run_id, sequence).await?.map(Node::RunEvent),
         GlobalId::BlockConfig(key) => {
             load(ctx, BlockConfigById(key)).await?.map(|row| Node::BlockConfig(row.into()))
+        }
+        GlobalId::UserDataExportJob(key) => {
+            load(ctx, ExportById(key)).await?.map(|row| Node::UserDataExportJob(row.into()))
         }
         GlobalId::Session(_) => None,
     })

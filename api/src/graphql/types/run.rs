@@ -114,10 +114,8 @@ impl SimulationRun {
     /// What to know before trusting a figure.
     async fn warnings(&self, ctx: &Context<'_>) -> Result<Vec<RunWarning>, Error> {
         // Side by side, so that each is loaded together with what other fields ask for.
-        let (workload, stored) = join!(
-            load(ctx, WorkloadById(self.0.workload_id)),
-            self.part::<Vec<RunWarning>>(ctx, "warnings")
-        );
+        let (workload, stored) =
+            join!(load(ctx, WorkloadById(self.0.workload_id)), self.part::<Vec<RunWarning>>(ctx, "warnings"));
         let mut warnings = stored.transpose()?.unwrap_or_default();
         let workload = workload?;
         let changed_at = workload.and_then(|workload| workload.content_changed_at);

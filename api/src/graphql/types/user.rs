@@ -1,7 +1,7 @@
 use async_graphql::{Context, Enum, Error, ID, Object};
 use entity::{
     status,
-    store::{designs::DesignScope, run_lists::RunParent, workloads::WorkloadScope},
+    store::{designs::DesignScope, run_lists::RunParent, users, workloads::WorkloadScope},
     user,
 };
 
@@ -10,10 +10,12 @@ use super::{
     plan::Plan,
     run::SimulationRun,
     run_list::{SimulationRunFilter, SimulationRunOrder, run_connection},
+    session::SessionInfo,
     workload::{Workload, workload_connection},
 };
 use crate::graphql::{
-    context::viewer,
+    context::{services, viewer},
+    errors::internal,
     id::GlobalId,
     pagination::{PageArgs, Paged},
 };
@@ -92,6 +94,16 @@ impl User {
             true => Some(workload_connection(ctx, scope, args).await),
             false => None,
         }
+    }
+
+    /// Their sign-ins that are still good, the last used first. Only on viewer; null for others.
+    async fn sessions(&self, ctx: &Context<'_>) -> Option<Result<Vec<SessionInfo>, Error>> {
+        let viewer = viewer(ctx).filter(|viewer| viewer.user_id == self.0.id)?;
+        let sessions = users::open_sessions(&services(ctx).db, viewer.user_id).await.map_err(internal);
+        Some(
+            sessions
+                .map(|rows| rows.into_iter().map(|row| SessionInfo::new(row, viewer.session_id)).collect()),
+        )
     }
 
     /// Their own simulations, newest first unless ordered. Only on viewer; null for others.

@@ -4,12 +4,15 @@ mod accounts;
 mod app;
 mod block_configs;
 mod catalogue;
+mod comparison;
 mod designs;
 mod jobs;
 mod nested;
 mod pages;
+mod people;
 mod playground;
 mod runs;
+mod watch;
 mod workloads;
 
 pub use app::{App, Person};
