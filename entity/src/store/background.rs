@@ -26,7 +26,7 @@ pub const USER_DATA_EXPORT: &str = "user_data_export";
 #[derive(Clone, Debug)]
 pub enum Claim {
     /// The job is now RUNNING under the claimer's lease.
-    Started(Model),
+    Started(Box<Model>),
     /// Nothing changed: another worker is believed to run it.
     Leased,
     /// There is nothing left to do: it has ended, or is gone with its user.
@@ -125,7 +125,7 @@ pub async fn claim(
             fail(db, job.id, job.attempt, &Failure { code: FailureCode::WorkerLost, message }).await?;
             Ok(Claim::Over)
         }
-        Some(job) => Ok(Claim::Started(job)),
+        Some(job) => Ok(Claim::Started(Box::new(job))),
         None => match find(db, id).await? {
             Some(job) if job.status == JobStatus::Running => Ok(Claim::Leased),
             _ => Ok(Claim::Over),

@@ -47,7 +47,7 @@ impl RunSubscription {
         let found = runs::find_visible(&services.db, &[key], viewer).await.map_err(internal)?.pop();
         let run = found.ok_or_else(no_such_run)?;
         let watch = Watch { services, notices, viewer, names, seen: after_sequence.unwrap_or_default() };
-        Ok(stream::unfold((watch, Step::First(run)), |(mut watch, step)| async move {
+        Ok(stream::unfold((watch, Step::First(Box::new(run))), |(mut watch, step)| async move {
             let (message, next) = match watch.step(step).await {
                 Ok(step) => (Ok(step.0?), step.1),
                 // Nothing follows an error.
@@ -73,7 +73,7 @@ pub struct MetricsUpdate {
 
 /// How far a watch is.
 enum Step {
-    First(simulation_run::Model),
+    First(Box<simulation_run::Model>),
     /// The run was RUNNING when it was told of, at this time.
     Wait(Box<simulation_run::Model>, Instant),
     Last,
@@ -93,7 +93,7 @@ impl<N: Stream<Item = Notice> + Unpin> Watch<N> {
     /// The next message, and what follows it; no message when the run has ended and all was told.
     async fn step(&mut self, step: Step) -> Result<(Option<MetricsUpdate>, Step), Error> {
         let run = match step {
-            Step::First(run) => run,
+            Step::First(run) => *run,
             Step::Wait(run, told_at) => match self.ended(&run, told_at).await? {
                 Some(run) => run,
                 // The viewer may no longer read it.
