@@ -7,6 +7,7 @@ pub mod client_runs;
 pub mod designs;
 pub mod exports;
 pub mod idempotency;
+pub mod job_lists;
 pub mod jobs;
 pub mod page;
 pub mod results;

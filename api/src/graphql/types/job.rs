@@ -4,13 +4,15 @@ use entity::{job_log, simulation_job, status};
 use serde_json::Value as Json;
 
 use super::{
-    design::Design, design_version::DesignVersion, run::SimulationRun, user::User, workload::Workload,
+    design::Design, design_version::DesignVersion, job_list::log_connection, run::SimulationRun, user::User,
+    workload::Workload,
 };
 use crate::graphql::{
     context::services,
     errors::internal,
     id::GlobalId,
     loaders::{DesignById, RunOfJob, UserById, VersionById, WorkloadById, load},
+    pagination::{PageArgs, Paged},
     scalars::BigInt,
 };
 
@@ -100,6 +102,20 @@ impl SimulationJob {
     async fn run(&self, ctx: &Context<'_>) -> Option<Result<SimulationRun, Error>> {
         let found = load(ctx, RunOfJob(self.0.id)).await.transpose()?;
         Some(found.map(SimulationRun::from))
+    }
+
+    /// What happened to it, oldest first: lines of this level and above.
+    async fn logs(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+        #[graphql(default_with = "Some(LogLevel::Info)")] min_level: Option<LogLevel>,
+    ) -> Option<Result<Paged<JobLog>, Error>> {
+        let args = PageArgs { first, after, last, before };
+        Some(log_connection(ctx, self.0.id, min_level.unwrap_or(LogLevel::Info), args).await)
     }
 
     pub async fn created_at(&self) -> DateTime<Utc> {

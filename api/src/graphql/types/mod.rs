@@ -10,6 +10,7 @@ pub mod estimate;
 pub mod event;
 pub mod export;
 pub mod job;
+pub mod job_list;
 pub mod metric;
 pub mod node;
 pub mod plan;

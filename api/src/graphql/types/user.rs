@@ -7,6 +7,8 @@ use entity::{
 
 use super::{
     design::{Design, DesignFilter, DesignOrder, design_connection},
+    job::{JobStatus, SimulationJob},
+    job_list::job_connection,
     plan::Plan,
     run::SimulationRun,
     run_list::{SimulationRunFilter, SimulationRunOrder, run_connection},
@@ -104,6 +106,23 @@ impl User {
             sessions
                 .map(|rows| rows.into_iter().map(|row| SessionInfo::new(row, viewer.session_id)).collect()),
         )
+    }
+
+    /// Their own jobs, newest first. Only on viewer; null for others.
+    async fn jobs(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+        #[graphql(desc = "Jobs of these statuses alone.")] status: Option<Vec<JobStatus>>,
+    ) -> Option<Result<Paged<SimulationJob>, Error>> {
+        let args = PageArgs { first, after, last, before };
+        match self.is_viewer(ctx) {
+            true => Some(job_connection(ctx, self.0.id, status, args).await),
+            false => None,
+        }
     }
 
     /// Their own simulations, newest first unless ordered. Only on viewer; null for others.
