@@ -2,8 +2,9 @@
 
 use std::{process::ExitCode, time::Duration};
 
-use api::{config::Config, demo, error::StartError, graphql, server, service};
+use api::{config::Config, demo, error::StartError, graphql, server, service::administration};
 use clap::{Parser, Subcommand};
+use entity::status::Tier;
 use worker::{config::DEFAULT_LOG_FILTER, telemetry};
 
 /// The GraphQL gateway of the DB Design Simulator. Configured by environment variables and a .env file.
@@ -35,6 +36,14 @@ enum Command {
 enum Admin {
     /// Moves an account to the PREMIUM tier.
     GrantPremium { email: String },
+    /// Moves an account to a plan.
+    SetPlan {
+        email: String,
+        #[arg(value_parser = ["free", "premium"])]
+        plan: String,
+    },
+    /// Makes an account an admin.
+    GrantAdmin { email: String },
 }
 
 fn main() -> ExitCode {
@@ -71,17 +80,28 @@ async fn run(command: Command) -> Result<ExitCode, StartError> {
     match command {
         Command::Serve => server::Server::start(config).await?.run().await?,
         Command::Demo { once } => demo::run(config, once).await?,
-        Command::Admin(Admin::GrantPremium { email }) => return grant_premium(&config, &email).await,
+        Command::Admin(command) => return administer(&config, command).await,
         Command::Schema => {}
     }
     Ok(ExitCode::SUCCESS)
 }
 
-async fn grant_premium(config: &Config, email: &str) -> Result<ExitCode, StartError> {
+async fn administer(config: &Config, command: Admin) -> Result<ExitCode, StartError> {
     let services = server::connect(config).await?;
-    match service::accounts::grant_premium(&services, email).await {
+    let set_plan = async |email: &str, tier| administration::set_plan_of(&services, email, tier).await;
+    let (email, now, changed) = match &command {
+        Admin::GrantPremium { email } => (email, "PREMIUM", set_plan(email, Tier::Premium).await),
+        Admin::SetPlan { email, plan } if plan == "premium" => {
+            (email, "PREMIUM", set_plan(email, Tier::Premium).await)
+        }
+        Admin::SetPlan { email, .. } => (email, "FREE", set_plan(email, Tier::Free).await),
+        Admin::GrantAdmin { email } => {
+            (email, "an admin", administration::make_admin(&services, email).await)
+        }
+    };
+    match changed {
         Ok(Some(user)) => {
-            println!("{} ({email}) is PREMIUM now", user.handle);
+            println!("{} ({email}) is {now} now", user.handle);
             Ok(ExitCode::SUCCESS)
         }
         Ok(None) => {

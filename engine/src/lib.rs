@@ -8,6 +8,7 @@ pub mod bench;
 mod blocks;
 pub mod design;
 mod error;
+pub mod estimate;
 #[cfg(feature = "cli")]
 pub mod fidelity;
 mod kernel;

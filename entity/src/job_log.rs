@@ -5,7 +5,7 @@ use sea_orm::entity::prelude::*;
 use crate::status::LogLevel;
 
 #[sea_orm::model]
-#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel, serde::Serialize)]
 #[sea_orm(table_name = "job_logs")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]

@@ -5,12 +5,14 @@
 //! the gateway and the workers both need them.
 
 pub mod background_job;
+pub mod block_config;
 pub mod connect;
 pub mod design;
 pub mod design_branch;
 pub mod design_collaborator;
 pub mod design_version;
 pub mod error;
+pub mod export_part;
 pub mod idempotency_key;
 pub mod job_log;
 pub mod run_event;

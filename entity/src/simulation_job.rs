@@ -5,7 +5,7 @@ use sea_orm::entity::prelude::*;
 use crate::status::{FailureCode, JobStatus, Priority, Trace};
 
 #[sea_orm::model]
-#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel, serde::Serialize)]
 #[sea_orm(table_name = "simulation_jobs")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
@@ -21,6 +21,8 @@ pub struct Model {
     pub max_events: i32,
     pub timeout_seconds: i32,
     pub memory_limit_bytes: i64,
+    /// Jobs of its user that may run at a time, this one included.
+    pub max_concurrent_jobs: i32,
     /// Operations of the workload, for estimates and quotas.
     pub total_operations: i64,
     /// How often a worker has started it.

@@ -5,7 +5,7 @@ use sea_orm::entity::prelude::*;
 use crate::status::{RunEngine, RunStatus};
 
 #[sea_orm::model]
-#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel, serde::Serialize)]
 #[sea_orm(table_name = "simulation_runs")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
@@ -39,6 +39,8 @@ pub struct Model {
     pub result_hash: Option<String>,
     /// Events that happened; fewer may be stored.
     pub event_count: Option<i64>,
+    /// What its stored events take, as the plan counts it.
+    pub event_bytes: i64,
     pub created_at: DateTimeUtc,
 }
 

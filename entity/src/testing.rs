@@ -64,6 +64,41 @@ impl TestDatabase {
         row.expect("the view is readable").and_then(|row| row.try_get_by_index(0).ok()).expect("a count")
     }
 
+    /// Every row of every table as text, with its table: what a search for a word has to look through.
+    pub async fn rows(&self) -> Vec<(String, String)> {
+        let tables = match self.db.get_database_backend() {
+            DbBackend::Postgres => {
+                "SELECT table_name AS name FROM information_schema.tables WHERE table_schema = 'public'"
+            }
+            _ => "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'",
+        };
+        let mut rows = Vec::new();
+        for table in self.texts(tables.to_owned()).await {
+            let select = match self.db.get_database_backend() {
+                DbBackend::Postgres => format!("SELECT to_jsonb(t)::text AS name FROM \"{table}\" AS t"),
+                _ => {
+                    let columns = self.texts(format!("SELECT name FROM pragma_table_info('{table}')")).await;
+                    // Ids are bytes, which JSON has no place for.
+                    let column = |name: &String| {
+                        format!(
+                            "CASE typeof(\"{name}\") WHEN 'blob' THEN lower(hex(\"{name}\")) ELSE \"{name}\" END"
+                        )
+                    };
+                    let columns = columns.iter().map(column).collect::<Vec<_>>().join(", ");
+                    format!("SELECT json_array({columns}) AS name FROM \"{table}\"")
+                }
+            };
+            rows.extend(self.texts(select).await.into_iter().map(|row| (table.clone(), row)));
+        }
+        rows
+    }
+
+    async fn texts(&self, sql: String) -> Vec<String> {
+        let statement = Statement::from_string(self.db.get_database_backend(), sql);
+        let rows = self.db.query_all_raw(statement).await.expect("a query of the catalogue is sound");
+        rows.into_iter().map(|row| row.try_get("", "name").expect("a text")).collect()
+    }
+
     async fn migrated(url: String, kind: &'static str, file: Option<PathBuf>) -> Self {
         let db = connect(&url, 8).await.expect("a test database opens");
         Migrator::up(&db, None).await.expect("the migrations apply to an empty database");

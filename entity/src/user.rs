@@ -5,7 +5,7 @@ use sea_orm::entity::prelude::*;
 use crate::status::{Role, Tier};
 
 #[sea_orm::model]
-#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel, serde::Serialize)]
 #[sea_orm(table_name = "users")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
@@ -13,6 +13,7 @@ pub struct Model {
     pub handle: String,
     pub email: String,
     /// Argon2id, PHC string format.
+    #[serde(skip)]
     pub password_hash: String,
     pub role: Role,
     pub tier: Tier,

@@ -3,7 +3,7 @@
 use sea_orm::entity::prelude::*;
 
 #[sea_orm::model]
-#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel, serde::Serialize)]
 #[sea_orm(table_name = "workloads")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
@@ -21,9 +21,14 @@ pub struct Model {
     pub tables: Json,
     #[sea_orm(column_type = "JsonBinary")]
     pub config: Json,
+    /// What filled the template that it was made from.
+    #[sea_orm(column_type = "JsonBinary", nullable)]
+    pub variables: Option<Json>,
     pub is_template: bool,
     pub created_at: DateTimeUtc,
     pub updated_at: DateTimeUtc,
+    /// When operations, tables or config last changed; none: they are as they were made.
+    pub content_changed_at: Option<DateTimeUtc>,
     pub deleted_at: Option<DateTimeUtc>,
 }
 

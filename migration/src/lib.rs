@@ -21,6 +21,12 @@ mod m20260120_000014_create_queue_entries;
 mod m20260121_000001_create_design_branches;
 mod m20260121_000002_create_design_collaborators;
 mod m20260121_000003_share_designs;
+mod m20260122_000001_order_runs;
+mod m20260122_000002_count_event_bytes;
+mod m20260122_000003_change_workloads;
+mod m20260122_000004_create_block_configs;
+mod m20260122_000005_limit_concurrent_jobs;
+mod m20260122_000006_create_export_parts;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::{
@@ -71,6 +77,12 @@ impl MigratorTrait for Migrator {
             Box::new(m20260121_000001_create_design_branches::Migration),
             Box::new(m20260121_000002_create_design_collaborators::Migration),
             Box::new(m20260121_000003_share_designs::Migration),
+            Box::new(m20260122_000001_order_runs::Migration),
+            Box::new(m20260122_000002_count_event_bytes::Migration),
+            Box::new(m20260122_000003_change_workloads::Migration),
+            Box::new(m20260122_000004_create_block_configs::Migration),
+            Box::new(m20260122_000005_limit_concurrent_jobs::Migration),
+            Box::new(m20260122_000006_create_export_parts::Migration),
         ]
     }
 }

@@ -12,6 +12,7 @@ use crate::{
     bus::Notice,
     config::Config,
     error::{JobError, Outcome, backoff},
+    export,
     pool::Services,
     queue::{Delivery, JobKind, QueueError},
     simulate,
@@ -147,6 +148,7 @@ impl Executor {
     async fn dispatch(&self, delivery: &Delivery) -> Result<Outcome, JobError> {
         match delivery.kind {
             JobKind::Simulation => simulate::handle(self, delivery).await,
+            JobKind::UserDataExport => export::handle(self, delivery).await,
         }
     }
 

@@ -9,6 +9,7 @@ pub mod bus;
 pub mod config;
 pub mod error;
 pub mod executor;
+mod export;
 pub mod health;
 pub mod pool;
 pub mod queue;

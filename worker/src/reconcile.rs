@@ -7,7 +7,7 @@ use entity::{
     StoreError,
     store::{
         attempts::{self, Requeue},
-        jobs,
+        background, exports, jobs,
     },
 };
 use uuid::Uuid;
@@ -58,7 +58,20 @@ impl Reconciler {
 
     /// Takes jobs back from lost workers and tells the queue of waiting jobs that it does not know; how many of both.
     pub async fn look(&mut self) -> Result<usize, ReconcileError> {
-        Ok(self.take_back().await? + self.tell_queue().await?)
+        exports::forget_old(&self.executor.services.db).await?;
+        Ok(self.take_back().await? + self.tell_queue().await? + self.tell_queue_of_exports().await?)
+    }
+
+    /// Background jobs are few: the oldest are looked at each time.
+    async fn tell_queue_of_exports(&self) -> Result<usize, ReconcileError> {
+        let services = &self.executor.services;
+        let waiting = background::to_be_done(&services.db, PAGE).await?;
+        let ids: Vec<Uuid> = waiting.iter().map(|job| job.id).collect();
+        let unknown = services.queue.unknown(&ids).await?;
+        for job in waiting.iter().filter(|job| unknown.contains(&job.id)) {
+            services.queue.enqueue(&Message::user_data_export(job)).await?;
+        }
+        Ok(unknown.len())
     }
 
     async fn take_back(&self) -> Result<usize, ReconcileError> {

@@ -80,6 +80,8 @@ async fn start(
             tracing::warn!("the queue holds a job that does not exist");
             return Ok(Err(Outcome::Abort));
         }
+        // It goes back to its lane and is asked for again.
+        Claim::PlanIsFull => return Ok(Err(Outcome::Retry { delay: backoff(delivery.attempts) })),
         Claim::NotQueued(job) if job.status.is_terminal() => {
             tracing::info!(status = job.status.as_str(), "delivered again after its end");
             return Ok(Err(Outcome::Done));

@@ -1,10 +1,12 @@
 //! Who is asking.
 
+mod download;
 mod password;
 mod share;
 mod token;
 
 use chrono::{DateTime, Utc};
+pub use download::Download;
 use entity::status::Tier;
 pub use password::{PasswordFault, hash_password, verify_password};
 pub use share::{new_share_link, share_token_hash};

@@ -3,7 +3,7 @@
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, Duration, TimeZone as _, Utc};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
@@ -62,8 +62,7 @@ impl Tokens {
             exp: (now + ACCESS_TOKEN_LIFE).timestamp(),
         };
         let expires_at = Utc.timestamp_opt(claims.exp, 0).single().unwrap_or(now);
-        let token = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.encoding)?;
-        Ok(AccessToken { token, expires_at })
+        Ok(AccessToken { token: self.sign(&claims)?, expires_at })
     }
 
     /// Whom a token was issued to.
@@ -71,16 +70,32 @@ impl Tokens {
     /// # Errors
     /// [`InvalidToken`] for anything but an unexpired token signed with this secret.
     pub fn verify(&self, token: &str) -> Result<Identity, InvalidToken> {
-        let mut validation = Validation::new(Algorithm::HS256);
-        validation.leeway = 0;
-        let data =
-            jsonwebtoken::decode::<Claims>(token, &self.decoding, &validation).map_err(|_| InvalidToken)?;
-        let Claims { sub, sid, premium, exp, .. } = data.claims;
+        let Claims { sub, sid, premium, exp, .. } = self.read(token, None)?;
         Ok(Identity {
             viewer: Viewer { user_id: sub, session_id: sid },
             tier: if premium { Tier::Premium } else { Tier::Free },
             expires_at: Utc.timestamp_opt(exp, 0).single().ok_or(InvalidToken)?,
         })
+    }
+
+    pub(super) fn sign(&self, claims: &impl Serialize) -> Result<String, jsonwebtoken::errors::Error> {
+        jsonwebtoken::encode(&Header::new(Algorithm::HS256), claims, &self.encoding)
+    }
+
+    /// The claims of a token that is for this audience, or for none.
+    pub(super) fn read<T: DeserializeOwned>(
+        &self,
+        token: &str,
+        audience: Option<&str>,
+    ) -> Result<T, InvalidToken> {
+        let mut validation = Validation::new(Algorithm::HS256);
+        validation.leeway = 0;
+        if let Some(audience) = audience {
+            validation.set_audience(&[audience]);
+            validation.set_required_spec_claims(&["exp", "aud"]);
+        }
+        let data = jsonwebtoken::decode::<T>(token, &self.decoding, &validation);
+        data.map(|data| data.claims).map_err(|_| InvalidToken)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Failures in the words of the API: mistakes become `userErrors`, faults become errors with a code.
 
 use async_graphql::{Enum, Error, ErrorExtensions as _, Interface, SimpleObject};
+use chrono::{DateTime, Utc};
 
 use serde_json::Value as Json;
 
@@ -109,6 +110,8 @@ pub struct QuotaError {
     path: Option<Vec<String>>,
     limit: i32,
     used: i32,
+    /// When the limit is free again by itself; null for what stays used until something is given up.
+    reset_at: Option<DateTime<Utc>>,
 }
 
 impl From<service::UserError> for UserError {
@@ -141,7 +144,8 @@ impl From<service::UserError> for UserError {
             }),
             Detail::Quota { limit, used } => {
                 let int = |value: u64| i32::try_from(value).unwrap_or(i32::MAX);
-                Self::Quota(QuotaError { message, code, path, limit: int(limit), used: int(used) })
+                let (limit, used) = (int(limit), int(used));
+                Self::Quota(QuotaError { message, code, path, limit, used, reset_at: None })
             }
         }
     }

@@ -18,6 +18,8 @@ pub enum GlobalId {
     /// A run and the sequence number of one of its events.
     RunEvent(Uuid, i32),
     Session(Uuid),
+    BlockConfig(Uuid),
+    UserDataExportJob(Uuid),
 }
 
 impl GlobalId {
@@ -41,6 +43,8 @@ impl GlobalId {
             "SimulationJob" => Self::SimulationJob(key),
             "SimulationRun" => Self::SimulationRun(key),
             "Session" => Self::Session(key),
+            "BlockConfig" => Self::BlockConfig(key),
+            "UserDataExportJob" => Self::UserDataExportJob(key),
             _ => return None,
         })
     }
@@ -59,6 +63,8 @@ impl From<GlobalId> for ID {
             GlobalId::SimulationRun(key) => format!("SimulationRun:{key}"),
             GlobalId::RunEvent(run, sequence) => format!("RunEvent:{run}:{sequence}"),
             GlobalId::Session(key) => format!("Session:{key}"),
+            GlobalId::BlockConfig(key) => format!("BlockConfig:{key}"),
+            GlobalId::UserDataExportJob(key) => format!("UserDataExportJob:{key}"),
         };
         ID(URL_SAFE_NO_PAD.encode(text))
     }
@@ -82,6 +88,8 @@ key_of!(
     job_key: SimulationJob,
     run_key: SimulationRun,
     session_key: Session,
+    block_config_key: BlockConfig,
+    user_key: User,
 );
 
 #[cfg(test)]

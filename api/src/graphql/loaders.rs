@@ -16,13 +16,17 @@ use async_graphql::{
     runtime::TokioTimer,
 };
 use entity::{
-    DatabaseConnection, StoreError, design, design_branch, design_collaborator, design_version, run_event,
-    run_metric, simulation_job, simulation_run,
+    DatabaseConnection, StoreError, background_job, block_config, design, design_branch, design_collaborator,
+    design_version, run_event, simulation_job, simulation_run,
     store::{
+        background::{self, USER_DATA_EXPORT},
+        block_configs,
         design_access::{self, Access},
         designs, jobs,
         page::{Page, PageRequest, group_by},
-        runs::{self, EventFilter, MetricFilter, RunParent},
+        run_lists::{self, RunList},
+        run_series::{self, Series, SeriesRequest},
+        runs::{self, EventFilter},
         templates, users, versions, workloads,
     },
     template, user, workload,
@@ -139,12 +143,26 @@ rows_by_id! {
     RunById => simulation_run::Model, |reader, ids| runs::find_visible(&reader.db, ids, reader.viewer), |row| row.id;
     /// A job that the viewer submitted.
     JobById => simulation_job::Model, |reader, ids| reader.own_jobs(ids), |row| row.id;
+    /// A block configuration of the viewer.
+    BlockConfigById => block_config::Model, |reader, ids| reader.own_block_configs(ids), |row| row.id;
+    /// An export of the viewer's own data.
+    ExportById => background_job::Model, |reader, ids| reader.own_exports(ids), |row| row.id;
     /// The run of a job, by the id of the job.
     RunOfJob => simulation_run::Model, |reader, ids| runs::find_by_jobs(&reader.db, ids),
         |row| row.job_id.unwrap_or_default();
 }
 
 impl Reader {
+    async fn own_exports(&self, ids: &[Uuid]) -> Result<Vec<background_job::Model>, StoreError> {
+        let Some(viewer) = self.viewer else { return Ok(Vec::new()) };
+        background::find_owned(&self.db, ids, USER_DATA_EXPORT, viewer).await
+    }
+
+    async fn own_block_configs(&self, ids: &[Uuid]) -> Result<Vec<block_config::Model>, StoreError> {
+        let Some(viewer) = self.viewer else { return Ok(Vec::new()) };
+        block_configs::find_owned(&self.db, ids, viewer).await
+    }
+
     async fn own_jobs(&self, ids: &[Uuid]) -> Result<Vec<simulation_job::Model>, StoreError> {
         let Some(viewer) = self.viewer else { return Ok(Vec::new()) };
         let jobs = jobs::find_many(&self.db, ids).await?;
@@ -261,7 +279,7 @@ macro_rules! lists_of_parents {
 }
 
 /// A page of runs of a parent.
-pub type RunPage = (RunParent, PageRequest);
+pub type RunPage = (RunList, PageRequest);
 /// A page of versions of a design, of those that led to the head of a branch where one is named.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct VersionPage {
@@ -276,13 +294,13 @@ pub type EventPage = (EventFilter, PageRequest);
 
 lists_of_parents! {
     RunPage => Page<simulation_run::Model>,
-        |reader, args, parents| runs::lists(&reader.db, args.0, &parents, &args.1);
-    RunParent => u64, |reader, parent, parents| runs::counts(&reader.db, parent, &parents);
+        |reader, args, parents| run_lists::lists(&reader.db, &args.0, reader.viewer, &parents, &args.1);
+    RunList => u64, |reader, list, parents| run_lists::counts(&reader.db, &list, reader.viewer, &parents);
     VersionPage => Page<design_version::Model>,
         |reader, args, parents| versions::version_lists(&reader.db, &parents, args.branch.as_deref(), &args.request);
     BranchPage => Page<design_branch::Model>,
         |reader, args, parents| versions::branch_lists(&reader.db, &parents, &args.0);
-    MetricFilter => Vec<run_metric::Model>, |reader, filter, parents| runs::metrics(&reader.db, &parents, &filter);
+    SeriesRequest => Vec<Series>, |reader, request, parents| run_series::series(&reader.db, &parents, &request);
     EventPage => Page<run_event::Model>,
         |reader, args, parents| runs::events(&reader.db, &parents, &args.0, &args.1);
     EventFilter => u64, |reader, filter, parents| runs::event_counts(&reader.db, &parents, &filter);

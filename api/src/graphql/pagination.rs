@@ -6,7 +6,7 @@ use async_graphql::{
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
-use entity::store::page::{Cursor, CursorKey, Page, PageRequest};
+use entity::store::page::{Cursor, CursorKey, Float, Page, PageRequest};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -33,6 +33,7 @@ pub enum KeyKind {
     Time,
     Text,
     Integer,
+    Float,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -43,6 +44,8 @@ enum Key {
     Text(String),
     #[serde(rename = "i")]
     Integer(i64),
+    #[serde(rename = "f")]
+    Float(f64),
 }
 
 impl PageArgs {
@@ -76,6 +79,7 @@ pub fn encode(cursor: &Cursor) -> String {
         CursorKey::Time(time) => Key::Time(time.timestamp_micros()),
         CursorKey::Text(text) => Key::Text(text.clone()),
         CursorKey::Integer(value) => Key::Integer(*value),
+        CursorKey::Float(value) => Key::Float(value.0),
     };
     // A number, a string and a UUID always have a JSON text.
     let text = serde_json::to_string(&(key, cursor.id)).unwrap_or_default();
@@ -92,6 +96,7 @@ fn decode(name: &str, text: &str, kind: KeyKind) -> Result<Cursor, Error> {
             }
             (Key::Text(text), KeyKind::Text) if !text.contains('\0') => CursorKey::Text(text),
             (Key::Integer(value), KeyKind::Integer) => CursorKey::Integer(value),
+            (Key::Float(value), KeyKind::Float) => CursorKey::Float(Float(value)),
             _ => return None,
         };
         Some(Cursor { key, id })
@@ -168,6 +173,7 @@ mod tests {
             (KeyKind::Time, CursorKey::Time(entity::time::now())),
             (KeyKind::Text, CursorKey::Text("Heap".into())),
             (KeyKind::Integer, CursorKey::Integer(-7)),
+            (KeyKind::Float, CursorKey::Float(Float(0.1))),
         ] {
             let cursor = Cursor { key, id };
             assert_eq!(decode("after", &encode(&cursor), kind).unwrap(), cursor);

@@ -4,14 +4,17 @@ use serde_json::Value as Json;
 
 use super::{
     context::{services, viewer},
-    errors::{bad_input, settle_fault},
+    errors::{bad_input, settle, settle_fault},
     id::{design_key, job_key, run_key, workload_key},
     loaders::{DesignById, JobById, RunById, UserById, WorkloadById, load},
     pagination::{MAX_PAGE, PageArgs, Paged},
     types::{
+        block_config::{BlockConfig, block_config_connection},
         block_type::{self, BlockCategory, BlockType},
         canvas::CanvasValidation,
+        comparison::RunComparison,
         design::{Design, DesignFilter, DesignOrder, design_connection},
+        estimate::SimulationEstimate,
         job::SimulationJob,
         node::{self, Node},
         rate_limit::RateLimit,
@@ -21,7 +24,10 @@ use super::{
         workload::{Workload, workload_connection},
     },
 };
-use crate::service::sharing;
+use crate::{
+    config::Config,
+    service::{estimates, sharing},
+};
 
 /// `Query` of the schema.
 pub struct Query;
@@ -108,6 +114,35 @@ impl Query {
         Some(found.map(SimulationRun::from))
     }
 
+    /// 2..10 runs of any designs the viewer can read; null when one of them is not.
+    async fn run_comparison(
+        &self,
+        ctx: &Context<'_>,
+        run_ids: Vec<ID>,
+        #[graphql(desc = "What the others are measured against; the first run when omitted.")]
+        baseline_run_id: Option<ID>,
+    ) -> Option<Result<RunComparison, Error>> {
+        RunComparison::of(ctx, &run_ids, baseline_run_id.as_ref()).await.transpose()
+    }
+
+    /// What a job would cost before it is submitted: seconds, memory, and whether the viewer's plan allows it. Null when the
+    /// viewer may not open the design or the workload.
+    async fn simulation_estimate(
+        &self,
+        ctx: &Context<'_>,
+        design_id: ID,
+        workload_id: ID,
+    ) -> Option<Result<SimulationEstimate, Error>> {
+        let (design_id, workload_id) = (design_key(&design_id)?, workload_key(&workload_id)?);
+        let free_jobs_allowed = ctx.data_unchecked::<Config>().free_server_jobs;
+        let found =
+            estimates::of_job(services(ctx), viewer(ctx), free_jobs_allowed, design_id, workload_id).await;
+        match settle(found) {
+            Ok((estimate, _)) => estimate.flatten().map(|estimate| Ok(estimate.into())),
+            Err(error) => Some(Err(error)),
+        }
+    }
+
     /// Designs to start from.
     async fn templates(
         &self,
@@ -141,6 +176,21 @@ impl Query {
     /// What this very request cost; free to select. Null where nothing is limited.
     async fn rate_limit(&self, ctx: &Context<'_>) -> Option<RateLimit> {
         ctx.data_opt::<RateLimit>().cloned()
+    }
+
+    /// The viewer's saved block configurations, newest first; null when anonymous.
+    async fn block_configs(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+        #[graphql(desc = "Configurations of this type of block alone.")] r#type: Option<String>,
+    ) -> Option<Result<Paged<BlockConfig>, Error>> {
+        let owner = viewer(ctx)?.user_id;
+        let args = PageArgs { first, after, last, before };
+        Some(block_config_connection(ctx, owner, r#type, args).await)
     }
 
     /// Static checks of a canvas without saving it: every diagnostic, never just the first.

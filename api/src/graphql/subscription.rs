@@ -1,4 +1,5 @@
 mod designs;
+mod runs;
 
 use std::time::Duration;
 
@@ -26,7 +27,7 @@ const LOG_LINES: u64 = 200;
 
 /// Everything that can be watched.
 #[derive(MergedSubscription, Default)]
-pub struct Subscription(JobSubscription, designs::DesignSubscription);
+pub struct Subscription(JobSubscription, runs::RunSubscription, designs::DesignSubscription);
 
 #[derive(Default)]
 pub struct JobSubscription;

@@ -6,6 +6,7 @@ mod caller;
 mod cost;
 mod document;
 mod errors;
+pub mod exports;
 pub mod graphiql;
 pub mod graphql;
 pub mod health;

@@ -53,13 +53,7 @@ pub async fn create(
         "handle must have 2 to 39 characters: letters, digits and single hyphens between them".into()
     });
     mistakes.check(is_email(email), &["email"], || "email must be an address such as ada@example.org".into());
-    mistakes.check(PASSWORD_CHARACTERS.contains(&password.chars().count()), &["password"], || {
-        format!(
-            "password must have {} to {} characters",
-            PASSWORD_CHARACTERS.start(),
-            PASSWORD_CHARACTERS.end()
-        )
-    });
+    check_password(&mut mistakes, "password", &password);
     mistakes.none()?;
 
     let new = NewUser {
@@ -73,6 +67,17 @@ pub async fn create(
         Err(StoreError::Taken(_)) => Err(taken(services, handle).await?.into()),
         Err(error) => Err(error.into()),
     }
+}
+
+/// A password: 8 to 256 characters.
+pub(super) fn check_password(mistakes: &mut Mistakes, field: &str, password: &str) {
+    mistakes.check(PASSWORD_CHARACTERS.contains(&password.chars().count()), &[field], || {
+        format!(
+            "{field} must have {} to {} characters",
+            PASSWORD_CHARACTERS.start(),
+            PASSWORD_CHARACTERS.end()
+        )
+    });
 }
 
 /// Which of the two unique fields was taken.
@@ -182,14 +187,6 @@ pub async fn revoke_by_id(
 ) -> ServiceResult<bool> {
     let viewer = viewer.ok_or(Fault::Unauthenticated)?;
     Ok(users::revoke_session(&services.db, session_id, viewer.user_id).await?)
-}
-
-/// Moves the account with this e-mail address to the PREMIUM tier; none when there is no such account.
-pub async fn grant_premium(services: &Services, email: &str) -> ServiceResult<Option<user::Model>> {
-    match users::find_by_email(&services.db, email).await? {
-        Some(user) => Ok(Some(users::set_tier(&services.db, user, Tier::Premium).await?)),
-        None => Ok(None),
-    }
 }
 
 async fn find_session(

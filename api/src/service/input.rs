@@ -1,5 +1,7 @@
 //! Rules for fields that many inputs share. Every broken rule is collected, not just the first.
 
+use serde_json::Value as Json;
+
 use super::{ServiceError, UserError};
 
 const NAME_CHARACTERS: usize = 255;
@@ -54,12 +56,36 @@ impl Mistakes {
         });
     }
 
+    /// A word that the database keeps as it is: 1 to `most` characters, none of them NUL, which PostgreSQL has no place for.
+    pub fn word(&mut self, path: &[&str], value: &str, most: usize) {
+        let length = value.chars().count();
+        let name = path.last().copied().unwrap_or("the value");
+        self.check((1..=most).contains(&length) && !value.contains('\0'), path, || {
+            format!("{name} must have 1 to {most} characters, none of them NUL; it has {length}")
+        });
+    }
+
+    /// A document without NUL in its texts, which PostgreSQL has no place for.
+    pub fn document(&mut self, path: &[&str], value: &Json) {
+        let name = path.last().copied().unwrap_or("the value");
+        self.check(!holds_nul(value), path, || format!("{name} must not contain the character NUL"));
+    }
+
     /// An idempotency key: 1 to 255 characters.
     pub fn idempotency_key(&mut self, value: &str) {
         let length = value.chars().count();
         self.check((1..=KEY_CHARACTERS).contains(&length), &["idempotencyKey"], || {
             format!("idempotencyKey must have 1 to {KEY_CHARACTERS} characters; it has {length}")
         });
+    }
+}
+
+fn holds_nul(value: &Json) -> bool {
+    match value {
+        Json::String(text) => text.contains('\0'),
+        Json::Array(items) => items.iter().any(holds_nul),
+        Json::Object(fields) => fields.iter().any(|(key, value)| key.contains('\0') || holds_nul(value)),
+        Json::Null | Json::Bool(_) | Json::Number(_) => false,
     }
 }
 

@@ -1,10 +1,11 @@
 //! Simulations on the server: accepted as a row, then told to the queue.
 
+use engine::SimulateError;
 use entity::{
     design_version, simulation_job,
     status::Trace,
     store::{
-        Transaction,
+        Transaction, client_runs,
         design_access::Access,
         jobs::{self, CancelOutcome, NewJob},
         versions, workloads,
@@ -17,6 +18,7 @@ use super::{
     ErrorCode, Fault, ServiceResult, UserError,
     creation::{begin_creation, commit},
     error::Detail,
+    estimates,
     idempotency::{Call, recall},
     input::Mistakes,
     permissions::lock_for,
@@ -75,7 +77,7 @@ pub async fn submit(
         let message = "simulations on this server are part of the PREMIUM plan";
         return Err(UserError::new(ErrorCode::PlanRequired, &[], message).into());
     }
-    let version = runnable_version(&txn, viewer, &input).await?;
+    let version = runnable_version(&txn, viewer, input.design_id, input.design_version).await?;
     let new = within_plan(&txn, viewer, plan, &input, version, request_id).await?;
     let job = jobs::insert(&txn, new).await?;
     call.remember(&txn, job.id).await?;
@@ -89,13 +91,14 @@ pub async fn submit(
 }
 
 /// The version to run, if the viewer may run it.
-async fn runnable_version(
+pub(super) async fn runnable_version(
     txn: &Transaction,
     viewer: Viewer,
-    input: &SubmitJob,
+    design_id: Uuid,
+    number: Option<i32>,
 ) -> ServiceResult<design_version::Model> {
-    let (design, _) = lock_for(txn, viewer, input.design_id, "designId", Access::Edit).await?;
-    let version = versions::find_version(txn, design.id, input.design_version).await?;
+    let (design, _) = lock_for(txn, viewer, design_id, "designId", Access::Edit).await?;
+    let version = versions::find_version(txn, design.id, number).await?;
     Ok(version.ok_or_else(|| UserError::not_found(&["designVersion"], "version of this design"))?)
 }
 
@@ -110,11 +113,21 @@ async fn within_plan(
 ) -> ServiceResult<NewJob> {
     let workload = workloads::find_visible(txn, &[input.workload_id], Some(viewer.user_id)).await?.pop();
     let workload = workload.ok_or_else(|| UserError::not_found(&["workloadId"], "workload"))?;
+    if workload.deleted_at.is_some() {
+        let message = "the workload is archived and cannot be run";
+        return Err(UserError::new(ErrorCode::Forbidden, &["workloadId"], message).into());
+    }
     let parsed = engine::workload::parse(&document_of(&workload)).map_err(|diagnostics| {
         let reasons: Vec<String> = diagnostics.into_iter().map(|found| found.message).collect();
         UserError::invalid(&["workloadId"], format!("the workload cannot be run: {}", reasons.join("; ")))
     })?;
 
+    if let Err(error) = estimates::cost(&version.canvas_state, &parsed) {
+        // Before it waits in a queue for nothing.
+        let field =
+            if matches!(error, SimulateError::InvalidWorkload(_)) { "workloadId" } else { "designId" };
+        return Err(UserError::invalid(&[field], error.to_string()).into());
+    }
     let operations = parsed.config.total_operations;
     if operations > plan.max_operations {
         let message = format!(
@@ -129,6 +142,13 @@ async fn within_plan(
         let (limit, used) = (plan.max_timeout_seconds.unsigned_abs(), timeout_seconds.unsigned_abs());
         return Err(over(&["timeoutSeconds"], message, limit.into(), used.into()).into());
     }
+    if let (Some(limit), true) = (plan.event_storage_bytes, input.trace != Trace::None) {
+        let used = client_runs::event_bytes_of(txn, viewer.user_id).await?;
+        if used >= limit {
+            let message = format!("your plan stores {limit} bytes of events; use trace NONE");
+            return Err(over(&["trace"], message, limit, used).into());
+        }
+    }
     Ok(NewJob {
         user_id: viewer.user_id,
         design_id: version.design_id,
@@ -140,6 +160,7 @@ async fn within_plan(
         max_events: input.max_events,
         timeout_seconds,
         memory_limit_bytes: plan.memory_limit_bytes,
+        max_concurrent_jobs: plan.max_concurrent_jobs,
         total_operations: i64::try_from(operations).unwrap_or(i64::MAX),
         request_id: Some(request_id.to_owned()),
     })

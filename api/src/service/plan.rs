@@ -12,8 +12,12 @@ pub struct Plan {
     pub max_operations: u64,
     pub max_timeout_seconds: i32,
     pub memory_limit_bytes: i64,
+    /// Jobs that run at a time; the others wait.
+    pub max_concurrent_jobs: i32,
     /// Designs that are not archived; none is unlimited.
     pub max_designs: Option<u64>,
+    /// Bytes of stored events; none is unlimited.
+    pub event_storage_bytes: Option<u64>,
 }
 
 /// The longest timeout a job has when it asks for none.
@@ -28,7 +32,9 @@ impl Plan {
                 max_operations: 100_000,
                 max_timeout_seconds: 10,
                 memory_limit_bytes: 256 << 20,
+                max_concurrent_jobs: 1,
                 max_designs: Some(100),
+                event_storage_bytes: Some(100 << 20),
             },
             Tier::Premium => Self {
                 tier,
@@ -36,7 +42,9 @@ impl Plan {
                 max_operations: 100_000_000,
                 max_timeout_seconds: 600,
                 memory_limit_bytes: 2 << 30,
+                max_concurrent_jobs: 8,
                 max_designs: None,
+                event_storage_bytes: None,
             },
         }
     }

@@ -2,11 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, helpers included")]
 
+mod exports;
 mod fuzz;
 mod graphql;
 mod http;
-mod share;
 mod limits;
 mod secrets;
+mod share;
 mod support;
 mod websocket;

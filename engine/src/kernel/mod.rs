@@ -17,7 +17,7 @@ mod loaded_tree;
 mod measure;
 mod outcome;
 mod page;
-mod program;
+pub(crate) mod program;
 pub(crate) mod snapshot;
 pub(crate) mod step;
 mod world;

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use sea_orm::{
-    DatabaseConnection, DbBackend, QueryOrder, QuerySelect, UpdateMany,
+    DatabaseConnection, DatabaseTransaction, DbBackend, QueryOrder, QuerySelect, UpdateMany,
     entity::prelude::*,
     sea_query::{Condition, Expr, ExprTrait},
 };
@@ -17,6 +17,7 @@ use super::{
     begin,
     jobs::{self, Line},
     results::{self, NewRun},
+    users,
 };
 use crate::{
     StoreError,
@@ -35,6 +36,8 @@ pub const MAX_WORKERS_LOST: i32 = 10;
 pub enum Claim {
     /// The job is now RUNNING under the claimer's lease.
     Started(Model),
+    /// Nothing changed: its user's plan lets no further job run at present.
+    PlanIsFull,
     /// Nothing changed: it runs already, or has ended.
     NotQueued(Model),
     Missing,
@@ -76,6 +79,9 @@ pub async fn claim(
     lease: Duration,
 ) -> Result<Claim, StoreError> {
     let tx = begin(db).await?;
+    if is_plan_full(&tx, id).await? {
+        return Ok(Claim::PlanIsFull);
+    }
     let until = clock(db, lease);
     let started = jobs::update(
         &tx,
@@ -106,6 +112,17 @@ pub async fn claim(
     };
     tx.commit().await?;
     Ok(claim)
+}
+
+/// Whether as many jobs of a waiting job's user run as may. The user's row is locked, so that of two workers that ask at
+/// once the second sees what the first has started.
+async fn is_plan_full(tx: &DatabaseTransaction, id: Uuid) -> Result<bool, StoreError> {
+    let Some(job) = jobs::find(tx, id).await?.filter(|job| job.status == JobStatus::Queued) else {
+        return Ok(false);
+    };
+    users::find_for_update(tx, job.user_id).await?;
+    let running = jobs::count_running(tx, job.user_id).await?;
+    Ok(running >= u64::from(job.max_concurrent_jobs.unsigned_abs()))
 }
 
 /// Extends the lease of a running attempt, and learns whether its user asked to cancel.
@@ -317,7 +334,7 @@ fn lease_over(db: &DatabaseConnection) -> Expr {
 }
 
 /// The database's own time, `ahead` of now.
-fn clock(db: &DatabaseConnection, ahead: Duration) -> Expr {
+pub(super) fn clock(db: &DatabaseConnection, ahead: Duration) -> Expr {
     let seconds = ahead.as_secs_f64();
     Expr::cust(match db.get_database_backend() {
         DbBackend::Postgres => format!("clock_timestamp() + {seconds:.3} * interval '1 second'"),

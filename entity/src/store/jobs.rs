@@ -30,6 +30,7 @@ pub struct NewJob {
     pub max_events: i32,
     pub timeout_seconds: i32,
     pub memory_limit_bytes: i64,
+    pub max_concurrent_jobs: i32,
     pub total_operations: i64,
     pub request_id: Option<String>,
 }
@@ -62,6 +63,7 @@ pub async fn insert(conn: &impl ConnectionTrait, new: NewJob) -> Result<Model, S
         max_events: new.max_events,
         timeout_seconds: new.timeout_seconds,
         memory_limit_bytes: new.memory_limit_bytes,
+        max_concurrent_jobs: new.max_concurrent_jobs,
         total_operations: new.total_operations,
         attempt: 0,
         faults: 0,
@@ -106,6 +108,13 @@ pub async fn find_for_user(
     user_id: Uuid,
 ) -> Result<Option<Model>, StoreError> {
     Ok(Entity::find_by_id(id).filter(Column::UserId.eq(user_id)).one(conn).await?)
+}
+
+/// How many jobs of a user run at present.
+pub async fn count_running(conn: &impl ConnectionTrait, user_id: Uuid) -> Result<u64, StoreError> {
+    let running =
+        Entity::find().filter(Column::UserId.eq(user_id)).filter(Column::Status.eq(JobStatus::Running));
+    Ok(running.count(conn).await?)
 }
 
 /// What a job is to simulate, for the worker that runs it; none for what was deleted since it was submitted.

@@ -1,15 +1,23 @@
 //! Finders and writes, one file a noun.
 
 pub mod attempts;
+pub mod background;
+pub mod block_configs;
+pub mod client_runs;
 pub mod design_access;
 pub mod design_lists;
 pub mod designs;
+pub mod exports;
 pub mod idempotency;
+pub mod job_lists;
 pub mod jobs;
 pub mod page;
 pub mod results;
+pub mod run_lists;
+pub mod run_series;
 pub mod runs;
 pub mod templates;
+pub mod user_removal;
 pub mod users;
 pub mod versions;
 pub mod workloads;

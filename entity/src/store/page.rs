@@ -1,6 +1,9 @@
 //! Pages of a list by keyset: a page starts where another ended, whatever was inserted meanwhile.
 
-use std::{collections::HashMap, hash::Hash};
+use std::{
+    collections::HashMap,
+    hash::{Hash, Hasher},
+};
 
 use chrono::{DateTime, Utc};
 use sea_orm::{
@@ -27,6 +30,25 @@ pub enum CursorKey {
     Time(DateTime<Utc>),
     Text(String),
     Integer(i64),
+    Float(Float),
+}
+
+/// A number that is the same as another when its bits are, so that it can be part of a loader's key.
+#[derive(Clone, Copy, Debug)]
+pub struct Float(pub f64);
+
+impl PartialEq for Float {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.to_bits() == other.0.to_bits()
+    }
+}
+
+impl Eq for Float {}
+
+impl Hash for Float {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.to_bits().hash(state);
+    }
 }
 
 impl CursorKey {
@@ -35,6 +57,7 @@ impl CursorKey {
             Self::Time(time) => (*time).into(),
             Self::Text(text) => text.clone().into(),
             Self::Integer(value) => (*value).into(),
+            Self::Float(value) => value.0.into(),
         }
     }
 }

@@ -99,6 +99,7 @@ pub async fn start(tx: &DatabaseTransaction, job: &simulation_job::Model) -> Res
         engine_version: NotSet,
         result_hash: NotSet,
         event_count: NotSet,
+        event_bytes: NotSet,
     };
     Entity::insert(run).exec_without_returning(tx).await?;
     Ok(())
@@ -121,6 +122,7 @@ pub async fn complete(tx: &DatabaseTransaction, job_id: Uuid, new: &NewRun) -> R
         .col_expr(Column::EngineVersion, Expr::value(new.engine_version.as_str()))
         .col_expr(Column::ResultHash, Expr::value(new.result_hash.as_str()))
         .col_expr(Column::EventCount, Expr::value(new.event_count))
+        .col_expr(Column::EventBytes, Expr::value(stored_bytes(&new.events)))
         .exec_with_returning(tx)
         .await?
         .pop()
@@ -163,6 +165,15 @@ async fn insert_metrics(
             })
         })
         .collect();
+    insert_samples(tx, run_id, &rows).await
+}
+
+/// Stores samples of one run.
+pub(super) async fn insert_samples(
+    tx: &DatabaseTransaction,
+    run_id: Uuid,
+    rows: &[run_metric::Model],
+) -> Result<(), StoreError> {
     if tx.get_database_backend() != DbBackend::Postgres {
         for chunk in rows.chunks(SQLITE_ROWS) {
             let rows = chunk.iter().cloned().map(run_metric::ActiveModel::from);
@@ -206,7 +217,15 @@ fn tags(series: &NewSeries) -> Json {
     tags
 }
 
-async fn insert_events(
+/// What events take, as the plan counts it: their texts, and their two numbers.
+pub(super) fn stored_bytes(events: &[NewEvent]) -> i64 {
+    let bytes = |event: &NewEvent| {
+        event.event_type.len() + event.block_id.len() + event.payload.to_string().len() + 12
+    };
+    i64::try_from(events.iter().map(bytes).sum::<usize>()).unwrap_or(i64::MAX)
+}
+
+pub(super) async fn insert_events(
     tx: &DatabaseTransaction,
     run_id: Uuid,
     events: &[NewEvent],

@@ -3,10 +3,8 @@
 
 use std::collections::HashMap;
 
-use chrono::{DateTime, Utc};
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityName, EntityTrait, FromQueryResult, Iterable,
-    QueryFilter, QueryOrder,
+    Condition, ConnectionTrait, EntityName, EntityTrait, FromQueryResult, Iterable,
     sea_query::{Expr, ExprTrait, Query, SelectStatement},
 };
 use serde_json::Value as Json;
@@ -14,46 +12,12 @@ use uuid::Uuid;
 
 use super::{
     design_access,
-    page::{Keyset, Page, PageRequest, children_of_many, group_by},
+    page::{Keyset, Page, PageRequest, children_of_many},
 };
-use crate::{StoreError, design, run_event, run_metric, simulation_run};
-
-/// What a list of runs belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum RunParent {
-    Design,
-    DesignVersion,
-    Workload,
-    User,
-}
-
-impl RunParent {
-    fn column(self) -> &'static str {
-        match self {
-            Self::Design => "design_id",
-            Self::DesignVersion => "design_version_id",
-            Self::Workload => "workload_id",
-            Self::User => "user_id",
-        }
-    }
-
-    fn of(self, run: &simulation_run::Model) -> Uuid {
-        match self {
-            Self::Design => run.design_id,
-            Self::DesignVersion => run.design_version_id,
-            Self::Workload => run.workload_id,
-            Self::User => run.user_id.unwrap_or_default(),
-        }
-    }
-}
-
-/// The sort key of lists of runs: newest first.
-fn newest_first() -> Keyset {
-    Keyset { key: Expr::col("created_at"), id: Expr::col("id"), descending: true }
-}
+use crate::{StoreError, design, run_event, simulation_run};
 
 /// Every column of a run but its large `metrics`.
-fn without_metrics() -> SelectStatement {
+pub(super) fn without_metrics() -> SelectStatement {
     let mut select = Query::select();
     select.from(simulation_run::Entity.table_ref());
     for column in simulation_run::Column::iter() {
@@ -71,16 +35,20 @@ pub async fn find_visible(
     ids: &[Uuid],
     viewer: Option<Uuid>,
 ) -> Result<Vec<simulation_run::Model>, StoreError> {
-    let readable = Query::select()
-        .column(design::Column::Id)
-        .from(design::Entity)
-        .cond_where(design_access::readable(viewer))
-        .to_owned();
     let mut select = without_metrics();
     select
         .and_where(Expr::col(simulation_run::Column::Id).is_in(ids.iter().copied()))
-        .and_where(Expr::col(simulation_run::Column::DesignId).in_subquery(readable));
+        .and_where(Expr::col(simulation_run::Column::DesignId).in_subquery(readable_designs(viewer)));
     all(db, &select).await
+}
+
+/// The ids of the designs that the viewer may open.
+pub(super) fn readable_designs(viewer: Option<Uuid>) -> SelectStatement {
+    Query::select()
+        .column(design::Column::Id)
+        .from(design::Entity)
+        .cond_where(design_access::readable(viewer))
+        .to_owned()
 }
 
 /// The runs of these jobs, without `metrics`. Only the submitter of a job and admins come to its id.
@@ -93,45 +61,11 @@ pub async fn find_by_jobs(
     all(db, &select).await
 }
 
-async fn all<M: FromQueryResult>(
+pub(super) async fn all<M: FromQueryResult>(
     db: &impl ConnectionTrait,
     select: &SelectStatement,
 ) -> Result<Vec<M>, StoreError> {
     Ok(M::find_by_statement(db.get_database_backend().build(select)).all(db).await?)
-}
-
-/// The requested page of the runs of each parent, newest first and without `metrics`. A parent without runs is absent.
-pub async fn lists(
-    db: &impl ConnectionTrait,
-    parent: RunParent,
-    parents: &[Uuid],
-    request: &PageRequest,
-) -> Result<HashMap<Uuid, Page<simulation_run::Model>>, StoreError> {
-    let parent_of = |run: &simulation_run::Model| parent.of(run);
-    children_of_many(db, without_metrics(), parent.column(), parents, &newest_first(), request, parent_of)
-        .await
-}
-
-/// How many runs each parent has. A parent without runs is absent.
-pub async fn counts(
-    db: &impl ConnectionTrait,
-    parent: RunParent,
-    parents: &[Uuid],
-) -> Result<HashMap<Uuid, u64>, StoreError> {
-    #[derive(FromQueryResult)]
-    struct Count {
-        parent: Uuid,
-        runs: i64,
-    }
-    let select = Query::select()
-        .expr_as(Expr::col(parent.column()), "parent")
-        .expr_as(Expr::col(simulation_run::Column::Id).count(), "runs")
-        .from(simulation_run::Entity)
-        .and_where(Expr::col(parent.column()).is_in(parents.iter().copied()))
-        .group_by_col(parent.column())
-        .to_owned();
-    let counts: Vec<Count> = all(db, &select).await?;
-    Ok(counts.into_iter().map(|count| (count.parent, count.runs.unsigned_abs())).collect())
 }
 
 /// The `metrics` documents of these runs. A run that has none yet is absent.
@@ -148,48 +82,6 @@ pub async fn details(db: &impl ConnectionTrait, run_ids: &[Uuid]) -> Result<Hash
         .to_owned();
     let rows: Vec<Details> = all(db, &select).await?;
     Ok(rows.into_iter().filter_map(|row| Some((row.id, row.metrics?))).collect())
-}
-
-/// Which samples of a run are wanted; none means all.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct MetricFilter {
-    pub names: Option<Vec<String>>,
-    pub block_ids: Option<Vec<String>>,
-    pub from: Option<DateTime<Utc>>,
-    pub to: Option<DateTime<Utc>>,
-}
-
-/// The samples of these runs, by run, in the order of series and time.
-pub async fn metrics(
-    db: &impl ConnectionTrait,
-    run_ids: &[Uuid],
-    filter: &MetricFilter,
-) -> Result<HashMap<Uuid, Vec<run_metric::Model>>, StoreError> {
-    let mut select =
-        run_metric::Entity::find().filter(run_metric::Column::RunId.is_in(run_ids.iter().copied()));
-    if let Some(names) = &filter.names {
-        select = select.filter(run_metric::Column::MetricName.is_in(names));
-    }
-    if let Some(block_ids) = &filter.block_ids {
-        let block_id = match db.get_database_backend() {
-            DbBackend::Postgres => Expr::cust("tags ->> 'block_id'"),
-            _ => Expr::cust("json_extract(tags, '$.block_id')"),
-        };
-        select = select.filter(block_id.is_in(block_ids));
-    }
-    if let Some(from) = filter.from {
-        select = select.filter(run_metric::Column::Time.gte(from));
-    }
-    if let Some(to) = filter.to {
-        select = select.filter(run_metric::Column::Time.lte(to));
-    }
-    let rows = select
-        .order_by_asc(run_metric::Column::RunId)
-        .order_by_asc(run_metric::Column::Series)
-        .order_by_asc(run_metric::Column::Time)
-        .all(db)
-        .await?;
-    Ok(group_by(rows, |row| row.run_id))
 }
 
 /// Which events of a run are wanted; none means all.

@@ -70,9 +70,11 @@ async fn seed_workload(db: &impl ConnectionTrait, seed: WorkloadSeed) -> Result<
         operations: Set(seed.operations),
         tables: Set(seed.tables),
         config: Set(seed.config),
+        variables: Set(None),
         is_template: Set(true),
         created_at: Set(stored.as_ref().map_or(now, |row| row.created_at)),
         updated_at: Set(now),
+        content_changed_at: Set(stored.as_ref().map(|_| now)),
         deleted_at: Set(None),
     };
     if stored.is_some() {

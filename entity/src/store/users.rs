@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, IntoActiveModel,
-    QueryFilter, QuerySelect, Set,
+    QueryFilter, QueryOrder, QuerySelect, Set,
     sea_query::{Expr, ExprTrait, Func},
 };
 use uuid::Uuid;
@@ -103,6 +103,18 @@ pub async fn set_tier(
     Ok(row.update(db).await?)
 }
 
+/// Gives an account another role.
+pub async fn set_role(
+    db: &impl ConnectionTrait,
+    user: user::Model,
+    role: Role,
+) -> Result<user::Model, StoreError> {
+    let mut row = user.into_active_model();
+    row.role = Set(role);
+    row.updated_at = Set(now());
+    Ok(row.update(db).await?)
+}
+
 /// Gives an account another password.
 pub async fn set_password(
     db: &impl ConnectionTrait,
@@ -145,6 +157,37 @@ pub async fn find_session(db: &impl ConnectionTrait, id: Uuid) -> Result<Option<
         .filter(session::Column::ExpiresAt.gt(now()))
         .one(db)
         .await?)
+}
+
+/// The sessions of a user that are neither revoked nor past their end, the last used first.
+pub async fn open_sessions(
+    db: &impl ConnectionTrait,
+    user_id: Uuid,
+) -> Result<Vec<session::Model>, StoreError> {
+    Ok(session::Entity::find()
+        .filter(session::Column::UserId.eq(user_id))
+        .filter(session::Column::RevokedAt.is_null())
+        .filter(session::Column::ExpiresAt.gt(now()))
+        .order_by_desc(session::Column::LastUsedAt)
+        .order_by_desc(session::Column::Id)
+        .all(db)
+        .await?)
+}
+
+/// Ends the sessions of a user, all but `kept`.
+pub async fn revoke_other_sessions(
+    db: &impl ConnectionTrait,
+    user_id: Uuid,
+    kept: Uuid,
+) -> Result<(), StoreError> {
+    session::Entity::update_many()
+        .col_expr(session::Column::RevokedAt, Expr::value(now()))
+        .filter(session::Column::UserId.eq(user_id))
+        .filter(session::Column::Id.ne(kept))
+        .filter(session::Column::RevokedAt.is_null())
+        .exec(db)
+        .await?;
+    Ok(())
 }
 
 /// Replaces the hash of a session's refresh token, if it still is `old_hash`: of two refreshes with the same token only

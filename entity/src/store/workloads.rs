@@ -3,7 +3,8 @@
 //! A workload is readable by its owner, by everyone when it is a template, and by whoever may read a design that has run it.
 
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, Set,
+    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, EntityTrait,
+    IntoActiveModel, PaginatorTrait, QueryFilter, QuerySelect, Set,
     sea_query::{Expr, ExprTrait, Query},
 };
 use serde_json::Value as Json;
@@ -13,16 +14,44 @@ use super::{
     design_access,
     page::{Keyset, Page, PageRequest},
 };
-use crate::{StoreError, design, simulation_run, time::now, workload};
+use crate::{StoreError, design, simulation_job, simulation_run, status::JobStatus, time::now, workload};
 
 /// What a new workload is made of.
 pub struct NewWorkload {
     pub user_id: Uuid,
     pub name: String,
     pub description: Option<String>,
+    pub content: WorkloadContent,
+    /// What filled the template that it was made from.
+    pub variables: Option<Json>,
+}
+
+/// What a workload asks: the three parts of the engine's document.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WorkloadContent {
     pub operations: Json,
     pub tables: Json,
     pub config: Json,
+}
+
+impl WorkloadContent {
+    /// What a stored workload asks.
+    pub fn of(workload: &workload::Model) -> Self {
+        Self {
+            operations: workload.operations.clone(),
+            tables: workload.tables.clone(),
+            config: workload.config.clone(),
+        }
+    }
+}
+
+/// What an update changes; none leaves a value as it is.
+#[derive(Default)]
+pub struct WorkloadChange {
+    pub name: Option<String>,
+    pub description: Option<Option<String>>,
+    /// No longer what the variables made of a template.
+    pub content: Option<WorkloadContent>,
 }
 
 /// Whose list it is.
@@ -41,15 +70,77 @@ pub async fn insert(db: &impl ConnectionTrait, new: NewWorkload) -> Result<workl
         slug: Set(None),
         name: Set(new.name),
         description: Set(new.description),
-        operations: Set(new.operations),
-        tables: Set(new.tables),
-        config: Set(new.config),
+        operations: Set(new.content.operations),
+        tables: Set(new.content.tables),
+        config: Set(new.content.config),
+        variables: Set(new.variables),
         is_template: Set(false),
         created_at: Set(now),
         updated_at: Set(now),
+        content_changed_at: Set(None),
         deleted_at: Set(None),
     };
     Ok(row.insert(db).await?)
+}
+
+/// The workload if this user owns it, locked until the transaction ends.
+pub async fn find_for_update(
+    txn: &DatabaseTransaction,
+    id: Uuid,
+    owner: Uuid,
+) -> Result<Option<workload::Model>, StoreError> {
+    Ok(workload::Entity::find_by_id(id)
+        .filter(workload::Column::UserId.eq(owner))
+        .lock_exclusive()
+        .one(txn)
+        .await?)
+}
+
+/// Changes a workload that is locked.
+pub async fn update(
+    txn: &DatabaseTransaction,
+    workload: workload::Model,
+    change: WorkloadChange,
+) -> Result<workload::Model, StoreError> {
+    let now = now();
+    let mut row = workload.into_active_model();
+    if let Some(name) = change.name {
+        row.name = Set(name);
+    }
+    if let Some(description) = change.description {
+        row.description = Set(description);
+    }
+    if let Some(content) = change.content {
+        row.operations = Set(content.operations);
+        row.tables = Set(content.tables);
+        row.config = Set(content.config);
+        row.variables = Set(None);
+        row.content_changed_at = Set(Some(now));
+    }
+    row.updated_at = Set(now);
+    Ok(row.update(txn).await?)
+}
+
+/// Archives a workload that is locked.
+pub async fn archive(
+    txn: &DatabaseTransaction,
+    workload: workload::Model,
+) -> Result<workload::Model, StoreError> {
+    let now = now();
+    let mut row = workload.into_active_model();
+    row.deleted_at = Set(Some(now));
+    row.updated_at = Set(now);
+    Ok(row.update(txn).await?)
+}
+
+/// Whether a job that has not ended runs this workload.
+pub async fn has_unfinished_jobs(txn: &DatabaseTransaction, id: Uuid) -> Result<bool, StoreError> {
+    let unfinished = simulation_job::Entity::find()
+        .filter(simulation_job::Column::WorkloadId.eq(id))
+        .filter(simulation_job::Column::Status.is_in([JobStatus::Queued, JobStatus::Running]))
+        .one(txn)
+        .await?;
+    Ok(unfinished.is_some())
 }
 
 /// The workloads among these ids that the viewer may open, in any order.

@@ -17,7 +17,7 @@ use std::{
     time::Duration,
 };
 
-use entity::{DatabaseConnection, StoreError, simulation_job, status::Priority};
+use entity::{DatabaseConnection, StoreError, background_job, simulation_job, status::Priority};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -39,6 +39,7 @@ const SHORT_OPERATIONS: i64 = 10_000;
 #[serde(rename_all = "snake_case")]
 pub enum JobKind {
     Simulation,
+    UserDataExport,
 }
 
 /// A job to queue.
@@ -61,6 +62,19 @@ impl Message {
             user_id: job.user_id,
             priority: job.priority,
             short: job.total_operations < SHORT_OPERATIONS,
+        }
+    }
+}
+
+impl Message {
+    /// The entry of an export of a user's data.
+    pub fn user_data_export(job: &background_job::Model) -> Self {
+        Self {
+            kind: JobKind::UserDataExport,
+            id: job.id,
+            user_id: job.user_id.unwrap_or_default(),
+            priority: job.priority,
+            short: false,
         }
     }
 }

@@ -11,8 +11,9 @@ use entity::{
 };
 use futures_util::future::join_all;
 use uuid::Uuid;
+use worker::{error::Outcome, queue::Message};
 
-use crate::support::World;
+use crate::support::{World, canvas, small_workload};
 
 const LEASE: Duration = Duration::from_secs(30);
 
@@ -136,5 +137,40 @@ async fn a_job_canceled_while_it_waits_for_another_worker_leaves_no_run_behind()
         let run = &world.runs(&job).await[0];
         assert_eq!(run.status, RunStatus::Failed);
         assert!(run.completed_at.is_some());
+    }
+}
+
+#[tokio::test]
+async fn a_plan_runs_so_many_jobs_at_a_time_and_the_others_wait() {
+    for world in &World::all().await {
+        let db = &world.services.db;
+        let limited =
+            async || world.job(canvas(), &small_workload(), |new| new.max_concurrent_jobs = 2).await;
+        let jobs = [limited().await, limited().await, limited().await, limited().await];
+        // At once, as several workers would.
+        let claims = join_all(jobs.iter().map(|job| attempts::claim(db, job.id, "worker", LEASE))).await;
+        let started = claims.iter().filter(|claim| matches!(claim, Ok(Claim::Started(_)))).count();
+        let full = claims.iter().filter(|claim| matches!(claim, Ok(Claim::PlanIsFull))).count();
+        assert_eq!((started, full), (2, 2), "{claims:?}");
+        assert_eq!(jobs::count_running(db, jobs[0].user_id).await.unwrap(), 2);
+        let (running, waiting): (Vec<_>, Vec<_>) =
+            jobs.iter().zip(&claims).partition(|(_, claim)| matches!(claim, Ok(Claim::Started(_))));
+        attempts::cancel(db, running[0].0.id, 1).await.unwrap().unwrap();
+        let next = attempts::claim(db, waiting[0].0.id, "worker", LEASE).await.unwrap();
+        assert!(matches!(next, Claim::Started(_)), "{next:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_job_whose_plan_is_full_goes_back_to_its_lane() {
+    for world in &World::all().await {
+        let none = world.job(canvas(), &small_workload(), |new| new.max_concurrent_jobs = 0).await;
+        world.services.queue.enqueue(&Message::simulation(&none)).await.unwrap();
+        let executor = world.executor();
+        let delivery = executor.claim(1).await.unwrap().pop().unwrap();
+        assert!(matches!(executor.handle(delivery).await, Outcome::Retry { .. }));
+        let job = world.reread(&none).await;
+        assert_eq!((job.status, job.attempt), (JobStatus::Queued, 0));
+        assert_eq!(world.services.queue.stats().await.unwrap().resting, 1);
     }
 }

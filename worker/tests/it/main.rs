@@ -10,5 +10,6 @@ mod queue;
 mod queue_model;
 mod reconcile;
 mod results;
+mod run_lists;
 mod simulate;
 mod support;

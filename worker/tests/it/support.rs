@@ -180,6 +180,8 @@ impl World {
             operations: workload["operations"].clone(),
             tables: workload["tables"].clone(),
             config: workload["config"].clone(),
+            variables: None,
+            content_changed_at: None,
             is_template: false,
             created_at: now,
             updated_at: now,
@@ -197,6 +199,7 @@ impl World {
             max_events: 1_000,
             timeout_seconds: 60,
             memory_limit_bytes: 1 << 30,
+            max_concurrent_jobs: 1_000,
             total_operations: 1_000,
             request_id: Some("request-1".into()),
         };

@@ -1,7 +1,7 @@
 use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object, SimpleObject};
 use serde_json::Value as Json;
 
-use super::{Payload, UserErrors, key};
+use super::{Payload, UserErrors, key, required};
 use crate::{
     graphql::{
         context::{services, viewer},
@@ -13,7 +13,7 @@ use crate::{
         },
     },
     service::{
-        ServiceResult, UserError,
+        ServiceResult,
         designs::{self, CreateDesign, ForkDesign, UpdateDesign},
     },
 };
@@ -160,19 +160,6 @@ async fn update(
 async fn archive(ctx: &Context<'_>, input: DesignArchiveInput) -> ServiceResult<entity::design::Model> {
     let id = key(&input.id, design_key, "id", "design")?;
     designs::archive(services(ctx), viewer(ctx), id, input.expected_version).await
-}
-
-/// Omitted leaves a value as it is; null would clear what every design has.
-fn required<T>(field: &str, value: MaybeUndefined<T>) -> ServiceResult<Option<T>> {
-    match value {
-        MaybeUndefined::Undefined => Ok(None),
-        MaybeUndefined::Value(value) => Ok(Some(value)),
-        MaybeUndefined::Null => Err(UserError::invalid(
-            &[field],
-            format!("{field} cannot be cleared; omit it to leave it as it is"),
-        )
-        .into()),
-    }
 }
 
 /// A new design: give either canvas or templateId.

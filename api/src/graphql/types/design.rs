@@ -6,7 +6,7 @@ use entity::{
         design_access::Access,
         design_lists::{self, DesignScope},
         page::{Cursor, CursorKey, Page},
-        runs::RunParent,
+        run_lists::RunParent,
         versions,
     },
 };
@@ -18,7 +18,8 @@ use super::{
     canvas_diff::CanvasDiff,
     collaborator::{Collaborator, DesignPermissions},
     design_version::DesignVersion,
-    run::{SimulationRun, run_connection},
+    run::SimulationRun,
+    run_list::{SimulationRunFilter, SimulationRunOrder, run_connection},
     user::User,
 };
 use crate::{
@@ -136,7 +137,8 @@ impl Design {
         }
     }
 
-    /// Simulations of any of its versions, newest first.
+    /// Simulations of any of its versions, newest first unless ordered.
+    #[expect(clippy::too_many_arguments, reason = "a connection has four arguments of its own")]
     async fn runs(
         &self,
         ctx: &Context<'_>,
@@ -144,15 +146,17 @@ impl Design {
         after: Option<String>,
         last: Option<i32>,
         before: Option<String>,
+        filter: Option<SimulationRunFilter>,
+        order_by: Option<SimulationRunOrder>,
     ) -> Option<Result<Paged<SimulationRun>, Error>> {
         let args = PageArgs { first, after, last, before };
-        Some(run_connection(ctx, RunParent::Design, self.0.id, args).await)
+        Some(run_connection(ctx, RunParent::Design, self.0.id, args, filter, order_by).await)
     }
 
     /// The newest of its runs.
     async fn latest_run(&self, ctx: &Context<'_>) -> Option<Result<SimulationRun, Error>> {
         let newest = PageArgs { first: Some(1), ..Default::default() };
-        match run_connection(ctx, RunParent::Design, self.0.id, newest).await {
+        match run_connection(ctx, RunParent::Design, self.0.id, newest, None, None).await {
             Ok(runs) => runs.edges.into_iter().next().map(|edge| Ok(edge.node)),
             Err(error) => Some(Err(error)),
         }

@@ -1,12 +1,13 @@
 use async_graphql::{Context, Error, ID, Object};
 use chrono::{DateTime, Utc};
-use entity::{design_version, store::runs::RunParent};
+use entity::{design_version, store::run_lists::RunParent};
 
 use super::{
     branch::Branch,
     canvas::Canvas,
     design::Design,
-    run::{SimulationRun, run_connection},
+    run::SimulationRun,
+    run_list::{SimulationRunFilter, SimulationRunOrder, run_connection},
     user::User,
 };
 use crate::graphql::{
@@ -72,7 +73,8 @@ impl DesignVersion {
         Canvas::read(self.0.canvas_state.clone())
     }
 
-    /// Simulations of this version, newest first.
+    /// Simulations of this version, newest first unless ordered.
+    #[expect(clippy::too_many_arguments, reason = "a connection has four arguments of its own")]
     async fn runs(
         &self,
         ctx: &Context<'_>,
@@ -80,9 +82,11 @@ impl DesignVersion {
         after: Option<String>,
         last: Option<i32>,
         before: Option<String>,
+        filter: Option<SimulationRunFilter>,
+        order_by: Option<SimulationRunOrder>,
     ) -> Option<Result<Paged<SimulationRun>, Error>> {
         let args = PageArgs { first, after, last, before };
-        Some(run_connection(ctx, RunParent::DesignVersion, self.0.id, args).await)
+        Some(run_connection(ctx, RunParent::DesignVersion, self.0.id, args, filter, order_by).await)
     }
 
     async fn created_at(&self) -> DateTime<Utc> {

@@ -4,13 +4,15 @@ use entity::{job_log, simulation_job, status};
 use serde_json::Value as Json;
 
 use super::{
-    design::Design, design_version::DesignVersion, run::SimulationRun, user::User, workload::Workload,
+    design::Design, design_version::DesignVersion, job_list::log_connection, run::SimulationRun, user::User,
+    workload::Workload,
 };
 use crate::graphql::{
     context::services,
     errors::internal,
     id::GlobalId,
     loaders::{DesignById, RunOfJob, UserById, VersionById, WorkloadById, load},
+    pagination::{PageArgs, Paged},
     scalars::BigInt,
 };
 
@@ -44,12 +46,7 @@ impl SimulationJob {
 
     /// Why it ended without a result.
     pub async fn failure(&self) -> Option<JobFailure> {
-        let code = self.0.failure_code?;
-        Some(JobFailure {
-            code: code.into(),
-            message: self.0.failure_message.clone().unwrap_or_default(),
-            retryable: code.is_retryable(),
-        })
+        JobFailure::of(self.0.failure_code, self.0.failure_message.as_deref())
     }
 
     /// The lane it waits in.
@@ -107,6 +104,20 @@ impl SimulationJob {
         Some(found.map(SimulationRun::from))
     }
 
+    /// What happened to it, oldest first: lines of this level and above.
+    async fn logs(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+        #[graphql(default_with = "Some(LogLevel::Info)")] min_level: Option<LogLevel>,
+    ) -> Option<Result<Paged<JobLog>, Error>> {
+        let args = PageArgs { first, after, last, before };
+        Some(log_connection(ctx, self.0.id, min_level.unwrap_or(LogLevel::Info), args).await)
+    }
+
     pub async fn created_at(&self) -> DateTime<Utc> {
         self.0.created_at
     }
@@ -149,6 +160,15 @@ pub struct JobFailure {
     message: String,
     /// Whether submitting the same again can end otherwise.
     retryable: bool,
+}
+
+impl JobFailure {
+    /// What a job's row says of its failure.
+    pub fn of(code: Option<status::FailureCode>, message: Option<&str>) -> Option<Self> {
+        let code = code?;
+        let message = message.unwrap_or_default().to_owned();
+        Some(Self { code: code.into(), message, retryable: code.is_retryable() })
+    }
 }
 
 /// Reasons for which jobs fail.

@@ -1,7 +1,17 @@
-use async_graphql::{Enum, SimpleObject};
+use async_graphql::{Context, Enum, Error, SimpleObject};
 use chrono::{DateTime, Utc};
-use entity::run_metric;
-use serde_json::{Value as Json, json};
+use entity::store::run_series::{Aggregation, Series, SeriesRequest};
+use serde_json::{Map, Value as Json};
+use uuid::Uuid;
+
+use crate::graphql::{
+    errors::bad_input,
+    loaders::{ListOf, load},
+};
+
+/// Points of a series that nobody asked a number for.
+pub const DEFAULT_POINTS: i32 = 300;
+const MAX_POINTS: i32 = 10_000;
 
 /// Columnar: offsetsMs[i] goes with values[i]; no object per sample.
 #[derive(SimpleObject)]
@@ -33,118 +43,64 @@ pub struct MetricSeries {
 pub enum MetricAggregation {
     None,
     Avg,
+    Max,
 }
 
-/// Makes columns of samples that come in the order of series and time, at most `max_points` a series: where there are more,
-/// neighbours share a bucket, which holds their mean.
-pub fn series_of(
-    samples: Vec<run_metric::Model>,
-    run_started_at: DateTime<Utc>,
-    max_points: usize,
-) -> Vec<MetricSeries> {
-    samples
-        .chunk_by(|one, next| one.series == next.series)
-        .map(|samples| column(samples, run_started_at, max_points))
-        .collect()
+impl From<Aggregation> for MetricAggregation {
+    fn from(aggregation: Aggregation) -> Self {
+        match aggregation {
+            Aggregation::None => Self::None,
+            Aggregation::Average => Self::Avg,
+            Aggregation::Largest => Self::Max,
+        }
+    }
 }
 
-fn column(samples: &[run_metric::Model], start_time: DateTime<Utc>, max_points: usize) -> MetricSeries {
-    let size = samples.len().div_ceil(max_points).max(1);
-    let mut column = MetricSeries {
-        name: String::new(),
-        unit: None,
-        tags: json!({}),
-        aggregation: if size == 1 { MetricAggregation::None } else { MetricAggregation::Avg },
-        bucket_ms: 0,
-        start_time,
-        offsets_ms: Vec::with_capacity(samples.len().div_ceil(size)),
-        values: Vec::with_capacity(samples.len().div_ceil(size)),
-        min: None,
-        max: None,
-        avg: mean(samples.iter().map(|sample| sample.metric_value)),
-        p95: None,
-    };
-    for bucket in samples.chunks(size) {
-        let offset = bucket[0].time - start_time;
-        column.offsets_ms.push(offset.num_microseconds().unwrap_or(i64::MAX) as f64 / 1_000.0);
-        column.values.push(mean(bucket.iter().map(|sample| sample.metric_value)));
+impl MetricSeries {
+    /// Unit and interval are stored among the tags; to clients they are columns of their own.
+    pub fn new(series: Series, start_time: DateTime<Utc>) -> Self {
+        let mut tags = match series.tags {
+            Some(Json::Object(tags)) => tags,
+            _ => Map::new(),
+        };
+        let unit = tags.remove("unit").and_then(|unit| unit.as_str().map(str::to_owned));
+        let interval_ms = tags.remove("interval_ms").and_then(|value| value.as_f64()).unwrap_or_default();
+        let offset =
+            |time: DateTime<Utc>| (time - start_time).num_microseconds().unwrap_or(i64::MAX) as f64 / 1_000.0;
+        Self {
+            name: series.name,
+            unit,
+            tags: Json::Object(tags),
+            aggregation: series.aggregation.into(),
+            // A float that passes an integer's bound becomes that bound.
+            bucket_ms: (interval_ms * series.samples_per_point as f64).round() as i32,
+            start_time,
+            offsets_ms: series.times.into_iter().map(offset).collect(),
+            values: series.values.into_iter().map(Some).collect(),
+            min: Some(series.min),
+            max: Some(series.max),
+            avg: Some(series.avg),
+            p95: series.p95,
+        }
     }
-    let mut sorted: Vec<f64> = samples.iter().map(|sample| sample.metric_value).collect();
-    sorted.sort_unstable_by(f64::total_cmp);
-    column.min = sorted.first().copied();
-    column.max = sorted.last().copied();
-    // Nearest rank.
-    column.p95 = sorted.get((sorted.len() * 95).div_ceil(100).saturating_sub(1)).copied();
-
-    if let Some(first) = samples.first() {
-        column.name.clone_from(&first.metric_name);
-        describe(&mut column, first.tags.as_ref(), size);
-    }
-    column
 }
 
-/// Unit and interval are stored among the tags; to clients they are columns of their own.
-fn describe(column: &mut MetricSeries, tags: Option<&Json>, size: usize) {
-    let Some(Json::Object(mut tags)) = tags.cloned() else { return };
-    column.unit = tags.remove("unit").and_then(|unit| unit.as_str().map(str::to_owned));
-    let interval_ms = tags.remove("interval_ms").and_then(|value| value.as_f64()).unwrap_or_default();
-    // A float that passes an integer's bound becomes that bound.
-    column.bucket_ms = (interval_ms * size as f64).round() as i32;
-    column.tags = Json::Object(tags);
-}
-
-fn mean(values: impl ExactSizeIterator<Item = f64>) -> Option<f64> {
-    let count = values.len();
-    (count > 0).then(|| values.sum::<f64>() / count as f64)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use chrono::Duration;
-    use uuid::Uuid;
-
-    fn samples(series: i32, values: &[f64]) -> Vec<run_metric::Model> {
-        let tags = json!({"unit": "1/s", "interval_ms": 100.0, "block_id": "b1"});
-        values
-            .iter()
-            .enumerate()
-            .map(|(i, &metric_value)| run_metric::Model {
-                run_id: Uuid::nil(),
-                series,
-                time: DateTime::UNIX_EPOCH + Duration::milliseconds(100 * i as i64),
-                metric_name: format!("series_{series}"),
-                metric_value,
-                tags: Some(tags.clone()),
-            })
-            .collect()
-    }
-
-    #[test]
-    fn samples_stay_as_they_are_while_they_fit() {
-        let mut rows = samples(0, &[1.0, 2.0, 3.0]);
-        rows.extend(samples(1, &[4.0]));
-        let columns = series_of(rows, DateTime::UNIX_EPOCH, 3);
-        assert_eq!(columns.len(), 2);
-        assert_eq!(columns[0].name, "series_0");
-        assert_eq!(columns[0].aggregation, MetricAggregation::None);
-        assert_eq!(columns[0].offsets_ms, [0.0, 100.0, 200.0]);
-        assert_eq!(columns[0].values, [Some(1.0), Some(2.0), Some(3.0)]);
-        assert_eq!((columns[0].unit.as_deref(), columns[0].bucket_ms), (Some("1/s"), 100));
-        assert_eq!(columns[0].tags, json!({"block_id": "b1"}));
-        assert_eq!(columns[1].values, [Some(4.0)]);
-    }
-
-    #[test]
-    fn too_many_samples_share_buckets_and_keep_their_extremes() {
-        let values: Vec<f64> = (1..=100).map(f64::from).collect();
-        let column = series_of(samples(0, &values), DateTime::UNIX_EPOCH, 30).remove(0);
-        assert_eq!((column.values.len(), column.bucket_ms), (25, 400));
-        assert_eq!(column.aggregation, MetricAggregation::Avg);
-        assert_eq!((column.offsets_ms[1], column.values[1]), (400.0, Some(6.5)));
-        assert_eq!(
-            (column.min, column.max, column.avg, column.p95),
-            (Some(1.0), Some(100.0), Some(50.5), Some(95.0))
-        );
-    }
+/// The series of a run as columns of at most `max_points` points.
+///
+/// # Errors
+/// Names the argument that breaks a rule.
+pub async fn series_of_run(
+    ctx: &Context<'_>,
+    run_id: Uuid,
+    started_at: DateTime<Utc>,
+    request: SeriesRequest,
+    max_points: i32,
+) -> Result<Vec<MetricSeries>, Error> {
+    let max_points = u32::try_from(max_points)
+        .ok()
+        .filter(|_| (1..=MAX_POINTS).contains(&max_points))
+        .ok_or_else(|| bad_input(format!("maxPoints must be from 1 to {MAX_POINTS}")))?;
+    let args = SeriesRequest { max_points, ..request };
+    let series = load(ctx, ListOf { parent: run_id, args }).await?.unwrap_or_default();
+    Ok(series.into_iter().map(|series| MetricSeries::new(series, started_at)).collect())
 }

@@ -6,10 +6,12 @@ use entity::store::runs;
 use uuid::Uuid;
 
 use super::{
+    block_config::BlockConfig,
     branch::Branch,
     design::Design,
     design_version::DesignVersion,
     event::RunEvent,
+    export::UserDataExportJob,
     job::{JobFailure, JobStatus, SimulationJob},
     run::SimulationRun,
     template::Template,
@@ -21,7 +23,8 @@ use crate::graphql::{
     errors::internal,
     id::GlobalId,
     loaders::{
-        BranchById, DesignById, JobById, RunById, TemplateById, UserById, VersionById, WorkloadById, load,
+        BlockConfigById, BranchById, DesignById, ExportById, JobById, RunById, TemplateById, UserById,
+        VersionById, WorkloadById, load,
     },
 };
 
@@ -38,6 +41,8 @@ pub enum Node {
     SimulationJob(SimulationJob),
     SimulationRun(SimulationRun),
     RunEvent(RunEvent),
+    BlockConfig(BlockConfig),
+    UserDataExportJob(UserDataExportJob),
 }
 
 /// Anything that remembers when it was made and last changed.
@@ -49,6 +54,7 @@ pub enum Node {
 pub enum Timestamped {
     Design(Design),
     Workload(Workload),
+    BlockConfig(BlockConfig),
 }
 
 /// Anything the server does asynchronously. Terminal states never change.
@@ -63,6 +69,7 @@ pub enum Timestamped {
 )]
 pub enum AsyncJob {
     SimulationJob(SimulationJob),
+    UserDataExportJob(UserDataExportJob),
 }
 
 /// The thing behind an id; none for what does not exist and for what the viewer may not know of.
@@ -87,6 +94,12 @@ pub async fn find(ctx: &Context<'_>, id: &ID) -> Result<Option<Node>, Error> {
             load(ctx, RunById(key)).await?.map(|row| Node::SimulationRun(row.into()))
         }
         GlobalId::RunEvent(run_id, sequence) => find_event(ctx, run_id, sequence).await?.map(Node::RunEvent),
+        GlobalId::BlockConfig(key) => {
+            load(ctx, BlockConfigById(key)).await?.map(|row| Node::BlockConfig(row.into()))
+        }
+        GlobalId::UserDataExportJob(key) => {
+            load(ctx, ExportById(key)).await?.map(|row| Node::UserDataExportJob(row.into()))
+        }
         GlobalId::Session(_) => None,
     })
 }

@@ -4,11 +4,9 @@ use async_graphql::{Context, Enum, Error, ID, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use entity::{
     simulation_run, status,
-    store::{
-        page::{Cursor, CursorKey, Page},
-        runs::{EventFilter, MetricFilter, RunParent},
-    },
+    store::{run_series::SeriesRequest, runs::EventFilter},
 };
+use futures_util::join;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value as Json;
 use uuid::Uuid;
@@ -18,22 +16,17 @@ use super::{
     design_version::DesignVersion,
     event::{RunEvent, event_connection},
     job::SimulationJob,
-    metric::{MetricSeries, series_of},
+    metric::{self, MetricSeries},
     user::User,
     workload::Workload,
 };
 use crate::graphql::{
-    errors::{bad_input, internal},
+    errors::internal,
     id::GlobalId,
-    loaders::{
-        DesignById, DetailsOfRun, JobById, ListOf, Loaders, UserById, VersionById, WorkloadById, load,
-    },
-    pagination::{KeyKind, MAX_PAGE, PageArgs, Paged, connection},
+    loaders::{DesignById, DetailsOfRun, JobById, UserById, VersionById, WorkloadById, load},
+    pagination::{PageArgs, Paged},
     scalars::BigInt,
 };
-
-const DEFAULT_POINTS: i32 = 300;
-const MAX_POINTS: i32 = 10_000;
 
 /// `SimulationRun` of the schema.
 pub struct SimulationRun(simulation_run::Model);
@@ -120,7 +113,21 @@ impl SimulationRun {
 
     /// What to know before trusting a figure.
     async fn warnings(&self, ctx: &Context<'_>) -> Result<Vec<RunWarning>, Error> {
-        self.part(ctx, "warnings").await.unwrap_or_else(|| Ok(Vec::new()))
+        // Side by side, so that each is loaded together with what other fields ask for.
+        let (workload, stored) =
+            join!(load(ctx, WorkloadById(self.0.workload_id)), self.part::<Vec<RunWarning>>(ctx, "warnings"));
+        let mut warnings = stored.transpose()?.unwrap_or_default();
+        let workload = workload?;
+        let changed_at = workload.and_then(|workload| workload.content_changed_at);
+        if changed_at.is_some_and(|changed_at| changed_at > self.0.created_at) {
+            warnings.push(RunWarning {
+                code: "WORKLOAD_CHANGED".into(),
+                message: "the workload was changed after this run; the figures are of what it asked then"
+                    .into(),
+                block_id: None,
+            });
+        }
+        Ok(warnings)
     }
 
     /// The report as it is stored, without summary, series and events.
@@ -160,10 +167,12 @@ impl SimulationRun {
         block_ids: Option<Vec<String>>,
         from: Option<DateTime<Utc>>,
         to: Option<DateTime<Utc>>,
-        #[graphql(default_with = "Some(DEFAULT_POINTS)")] max_points: Option<i32>,
+        #[graphql(default_with = "Some(metric::DEFAULT_POINTS)")] max_points: Option<i32>,
     ) -> Option<Result<Vec<MetricSeries>, Error>> {
-        let filter = MetricFilter { names, block_ids, from, to };
-        Some(self.metric_series(ctx, filter, max_points.unwrap_or(DEFAULT_POINTS)).await)
+        let with_p95 = ctx.look_ahead().field("p95").exists();
+        let request = SeriesRequest { names, block_ids, from, to, max_points: 0, with_p95 };
+        let max_points = max_points.unwrap_or(metric::DEFAULT_POINTS);
+        Some(metric::series_of_run(ctx, self.0.id, self.0.started_at, request, max_points).await)
     }
 
     /// What happened, step by step, as far as it was traced.
@@ -194,22 +203,6 @@ impl SimulationRun {
 
     async fn created_at(&self) -> DateTime<Utc> {
         self.0.created_at
-    }
-}
-
-impl SimulationRun {
-    async fn metric_series(
-        &self,
-        ctx: &Context<'_>,
-        filter: MetricFilter,
-        max_points: i32,
-    ) -> Result<Vec<MetricSeries>, Error> {
-        let max_points = usize::try_from(max_points)
-            .ok()
-            .filter(|_| (1..=MAX_POINTS).contains(&max_points))
-            .ok_or_else(|| bad_input(format!("maxPoints must be from 1 to {MAX_POINTS}")))?;
-        let samples = load(ctx, ListOf { parent: self.0.id, args: filter }).await?;
-        Ok(series_of(samples.unwrap_or_default(), self.0.started_at, max_points))
     }
 }
 
@@ -309,26 +302,4 @@ pub enum LatencyPercentile {
     P95,
     P99,
     Mean,
-}
-
-/// A page of the runs of a parent that the viewer may read.
-///
-/// # Errors
-/// Names the argument that breaks a rule.
-pub async fn run_connection(
-    ctx: &Context<'_>,
-    parent: RunParent,
-    id: Uuid,
-    args: PageArgs,
-) -> Result<Paged<SimulationRun>, Error> {
-    let request = args.request(KeyKind::Time, MAX_PAGE)?;
-    let page = load(ctx, ListOf { parent: id, args: (parent, request) }).await?;
-    let cursor = |row: &simulation_run::Model| Cursor { key: CursorKey::Time(row.created_at), id: row.id };
-    Ok(connection(page.unwrap_or_else(Page::empty), cursor, SimulationRun::from, move |ctx| {
-        let count = ctx.data_unchecked::<Arc<Loaders>>().clone();
-        async move {
-            let runs = count.load_one(ListOf { parent: id, args: parent }).await.map_err(internal)?;
-            Ok(runs.unwrap_or_default())
-        }
-    }))
 }

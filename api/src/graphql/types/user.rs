@@ -1,22 +1,25 @@
-use async_graphql::{Context, Enum, Error, ID, Object, SimpleObject};
+use async_graphql::{Context, Enum, Error, ID, Object};
 use entity::{
     status,
-    store::{design_lists::DesignScope, workloads::WorkloadScope},
+    store::{design_lists::DesignScope, run_lists::RunParent, users, workloads::WorkloadScope},
     user,
 };
 
 use super::{
     design::{Design, DesignFilter, DesignOrder, design_connection},
+    job::{JobStatus, SimulationJob},
+    job_list::job_connection,
+    plan::Plan,
+    run::SimulationRun,
+    run_list::{SimulationRunFilter, SimulationRunOrder, run_connection},
+    session::SessionInfo,
     workload::{Workload, workload_connection},
 };
-use crate::{
-    graphql::{
-        context::viewer,
-        id::GlobalId,
-        pagination::{PageArgs, Paged},
-        scalars::BigInt,
-    },
-    service::plan,
+use crate::graphql::{
+    context::{services, viewer},
+    errors::internal,
+    id::GlobalId,
+    pagination::{PageArgs, Paged},
 };
 
 /// `User` of the schema.
@@ -59,7 +62,7 @@ impl User {
 
     /// Only on viewer; null for others.
     async fn plan(&self, ctx: &Context<'_>) -> Option<Plan> {
-        self.is_viewer(ctx).then(|| plan::Plan::of(self.0.tier).into())
+        self.is_viewer(ctx).then(|| Plan::new(self.0.id, self.0.tier))
     }
 
     /// Their designs: all of them for themselves; the PUBLIC ones, and those shared with the viewer, for others.
@@ -94,6 +97,52 @@ impl User {
             false => None,
         }
     }
+
+    /// Their sign-ins that are still good, the last used first. Only on viewer; null for others.
+    async fn sessions(&self, ctx: &Context<'_>) -> Option<Result<Vec<SessionInfo>, Error>> {
+        let viewer = viewer(ctx).filter(|viewer| viewer.user_id == self.0.id)?;
+        let sessions = users::open_sessions(&services(ctx).db, viewer.user_id).await.map_err(internal);
+        Some(
+            sessions
+                .map(|rows| rows.into_iter().map(|row| SessionInfo::new(row, viewer.session_id)).collect()),
+        )
+    }
+
+    /// Their own jobs, newest first. Only on viewer; null for others.
+    async fn jobs(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+        #[graphql(desc = "Jobs of these statuses alone.")] status: Option<Vec<JobStatus>>,
+    ) -> Option<Result<Paged<SimulationJob>, Error>> {
+        let args = PageArgs { first, after, last, before };
+        match self.is_viewer(ctx) {
+            true => Some(job_connection(ctx, self.0.id, status, args).await),
+            false => None,
+        }
+    }
+
+    /// Their own simulations, newest first unless ordered. Only on viewer; null for others.
+    #[expect(clippy::too_many_arguments, reason = "a connection has four arguments of its own")]
+    async fn runs(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+        filter: Option<SimulationRunFilter>,
+        order_by: Option<SimulationRunOrder>,
+    ) -> Option<Result<Paged<SimulationRun>, Error>> {
+        let args = PageArgs { first, after, last, before };
+        match self.is_viewer(ctx) {
+            true => Some(run_connection(ctx, RunParent::User, self.0.id, args, filter, order_by).await),
+            false => None,
+        }
+    }
 }
 
 /// What a user may do beyond their own things.
@@ -102,33 +151,4 @@ impl User {
 pub enum UserRole {
     User,
     Admin,
-}
-
-/// What a user pays for.
-#[derive(Enum, Clone, Copy, PartialEq, Eq)]
-#[graphql(remote = "status::Tier")]
-pub enum PlanTier {
-    Free,
-    Premium,
-}
-
-/// What the server does for a user.
-#[derive(SimpleObject)]
-pub struct Plan {
-    tier: PlanTier,
-    max_operations_per_job: BigInt,
-    job_timeout_seconds: i32,
-    /// Null is unlimited.
-    max_designs: Option<i32>,
-}
-
-impl From<plan::Plan> for Plan {
-    fn from(plan: plan::Plan) -> Self {
-        Self {
-            tier: plan.tier.into(),
-            max_operations_per_job: BigInt::of(plan.max_operations),
-            job_timeout_seconds: plan.max_timeout_seconds,
-            max_designs: plan.max_designs.map(|limit| i32::try_from(limit).unwrap_or(i32::MAX)),
-        }
-    }
 }

@@ -3,7 +3,7 @@ use chrono::{DateTime, Utc};
 use entity::{
     store::{
         page::{Cursor, CursorKey},
-        runs::RunParent,
+        run_lists::RunParent,
         workloads::{self, WorkloadScope},
     },
     workload,
@@ -12,7 +12,8 @@ use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
 use super::{
-    run::{SimulationRun, run_connection},
+    run::SimulationRun,
+    run_list::{SimulationRunFilter, SimulationRunOrder, run_connection},
     user::User,
 };
 use crate::{
@@ -87,12 +88,18 @@ impl Workload {
         Ok(self.parsed()?.config.into())
     }
 
+    /// Filled from variables when the workload came from a template ("read_percent"); null once its content was changed.
+    async fn variables(&self) -> Option<&Json> {
+        self.0.variables.as_ref()
+    }
+
     /// The tables before the first operation.
     async fn tables(&self) -> Result<Vec<WorkloadTable>, Error> {
         Ok(self.parsed()?.effective_tables().into_iter().map(WorkloadTable::from).collect())
     }
 
-    /// Simulations of it that the viewer may see, newest first. Only on the viewer's own workloads; null on others.
+    /// Simulations of it that the viewer may see, newest first unless ordered. Only on the viewer's own workloads; null on others.
+    #[expect(clippy::too_many_arguments, reason = "a connection has four arguments of its own")]
     async fn runs(
         &self,
         ctx: &Context<'_>,
@@ -100,13 +107,15 @@ impl Workload {
         after: Option<String>,
         last: Option<i32>,
         before: Option<String>,
+        filter: Option<SimulationRunFilter>,
+        order_by: Option<SimulationRunOrder>,
     ) -> Option<Result<Paged<SimulationRun>, Error>> {
         let viewer = crate::graphql::context::viewer(ctx)?;
         if self.0.user_id != Some(viewer.user_id) {
             return None;
         }
         let args = PageArgs { first, after, last, before };
-        Some(run_connection(ctx, RunParent::Workload, self.0.id, args).await)
+        Some(run_connection(ctx, RunParent::Workload, self.0.id, args, filter, order_by).await)
     }
 
     pub async fn created_at(&self) -> DateTime<Utc> {
@@ -286,7 +295,16 @@ pub fn document(
     tables: Vec<WorkloadTableInput>,
     config: WorkloadConfigInput,
 ) -> ServiceResult<Json> {
-    let operations: Vec<Json> = operations
+    Ok(json!({
+        "operations": operations_document(operations),
+        "tables": tables_document(tables),
+        "config": config_document(&config)?,
+    }))
+}
+
+/// The engine's form of operations.
+pub fn operations_document(operations: Vec<WorkloadOperationInput>) -> Json {
+    operations
         .into_iter()
         .map(|operation| {
             json!({
@@ -297,8 +315,12 @@ pub fn document(
                 "parameters": operation.parameters,
             })
         })
-        .collect();
-    let tables: Vec<Json> = tables
+        .collect()
+}
+
+/// The engine's form of tables.
+pub fn tables_document(tables: Vec<WorkloadTableInput>) -> Json {
+    tables
         .into_iter()
         .map(|table| {
             json!({
@@ -308,11 +330,14 @@ pub fn document(
                 "key_bytes": table.key_bytes,
             })
         })
-        .collect();
-    Ok(json!({ "operations": operations, "tables": tables, "config": config_document(&config)? }))
+        .collect()
 }
 
-fn config_document(config: &WorkloadConfigInput) -> ServiceResult<Json> {
+/// The engine's form of a config.
+///
+/// # Errors
+/// What it has no words for.
+pub fn config_document(config: &WorkloadConfigInput) -> ServiceResult<Json> {
     let mut document = json!({
         "total_operations": config.total_operations.0,
         "concurrency": config.concurrency,

@@ -12,7 +12,7 @@ use api::{
     service,
 };
 use async_graphql::{Request, Variables};
-use entity::{store::Connection as _, testing::TestDatabase};
+use entity::{status::Tier, store::Connection as _, testing::TestDatabase};
 use futures_util::{Stream, StreamExt as _};
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
@@ -128,11 +128,14 @@ impl App {
     /// A new account on the PREMIUM tier.
     pub async fn premium(&self, handle: &str) -> Person<'_> {
         let person = self.register(handle).await;
-        service::accounts::grant_premium(&self.services, &format!("{handle}@example.com"))
-            .await
-            .unwrap()
-            .unwrap();
+        let email = format!("{handle}@example.com");
+        service::administration::set_plan_of(&self.services, &email, Tier::Premium).await.unwrap().unwrap();
         person
+    }
+
+    /// Every row of every table as text, with its table.
+    pub async fn rows(&self) -> Vec<(String, String)> {
+        self.database.rows().await
     }
 
     /// Runs every queued job.

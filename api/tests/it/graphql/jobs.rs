@@ -218,3 +218,42 @@ async fn a_watched_job_is_told_from_its_snapshot_to_its_end() {
         assert_eq!(again[0]["data"]["simulationJobUpdated"]["logs"], json!([]));
     }
 }
+
+#[tokio::test]
+async fn a_users_jobs_are_listed_with_their_logs_by_status() {
+    for app in App::all().await {
+        let (ada, bob) = (app.premium("ada").await, app.register("bob").await);
+        let (design, workload) = (ada.design("D", "PUBLIC").await["id"].clone(), ada.small_workload().await);
+        let mut ids = vec![ada.submit(&design, &workload).await["id"].clone()];
+        app.drain().await;
+        for _ in 0..2 {
+            ids.push(ada.submit(&design, &workload).await["id"].clone());
+        }
+        ids.reverse();
+        let list = async |arguments: &str| {
+            let query = format!(
+                "{{ viewer {{ jobs({arguments}) {{ totalCount nodes {{ id }} pageInfo {{ hasNextPage endCursor }} }} }} }}"
+            );
+            ada.send(&query, json!({})).await["viewer"]["jobs"].clone()
+        };
+        let first = list("first: 2").await;
+        assert_eq!(first["nodes"], json!([{ "id": ids[0] }, { "id": ids[1] }]), "{}", app.kind());
+        assert_eq!((&first["totalCount"], &first["pageInfo"]["hasNextPage"]), (&json!(3), &json!(true)));
+        let rest = list(&format!("first: 2, after: {}", first["pageInfo"]["endCursor"])).await;
+        assert_eq!(rest["nodes"], json!([{ "id": ids[2] }]));
+        assert_eq!(list("status: [QUEUED]").await["totalCount"], 2);
+        assert_eq!(list("status: [COMPLETED]").await["nodes"], json!([{ "id": ids[2] }]));
+
+        const LOGS: &str = "query($id: ID!, $last: Int, $level: LogLevel) { simulationJob(id: $id) {
+            logs(last: $last, minLevel: $level) { totalCount nodes { sequence message level } } } }";
+        let logs = async |variables: Json| ada.send(LOGS, variables).await["simulationJob"]["logs"].clone();
+        let all = logs(json!({ "id": ids[2] })).await;
+        assert_eq!((&all["totalCount"], &all["nodes"][0]["message"]), (&json!(3), &json!("queued")), "{all}");
+        let last = logs(json!({ "id": ids[2], "last": 1 })).await;
+        assert!(last["nodes"][0]["message"].as_str().unwrap().starts_with("finished"), "{last}");
+        assert_eq!(logs(json!({ "id": ids[2], "level": "WARN" })).await["totalCount"], 0);
+        let others = "query($id: ID!) { design(id: $id) { owner { jobs { totalCount } runs { totalCount } sessions { id } } } }";
+        let data = bob.send(others, json!({ "id": design })).await;
+        assert_eq!(data["design"]["owner"], json!({ "jobs": null, "runs": null, "sessions": null }));
+    }
+}

@@ -2,7 +2,9 @@
 
 mod accounts;
 mod app;
+mod block_configs;
 mod catalogue;
+mod comparison;
 mod design_changes;
 mod design_history;
 mod design_lists;
@@ -11,7 +13,10 @@ mod designs;
 mod jobs;
 mod nested;
 mod pages;
+mod people;
 mod playground;
+mod runs;
+mod watch;
 mod workloads;
 
 pub use app::{App, Person};
