@@ -31,6 +31,14 @@ pub fn code(error: &ServerError) -> Option<&str> {
     }
 }
 
+/// Seconds after which what was refused may be tried again.
+pub fn retry_after(error: &ServerError) -> Option<u64> {
+    match error.extensions.as_ref()?.get("retryAfterSeconds") {
+        Some(Value::Number(seconds)) => seconds.as_u64(),
+        _ => None,
+    }
+}
+
 fn set_code(error: &mut ServerError, code: &str) {
     error.extensions.get_or_insert_default().set("code", code);
 }

@@ -64,7 +64,14 @@ pub async fn handle(
     };
     let mut standing = None;
     let mut response = match answer(&gateway, request_id, parts, body, &mut standing).await {
-        Ok(response) => respond(media_type, None, &response),
+        Ok(answered) => {
+            let mut response = respond(media_type, None, &answered);
+            // A field was refused for its own limit, as signing in has one.
+            if let Some(wait) = answered.errors.iter().filter_map(errors::retry_after).max() {
+                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait));
+            }
+            response
+        }
         Err(refusal) => refuse(media_type, refusal),
     };
     if let Some(standing) = standing {

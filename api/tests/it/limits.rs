@@ -100,8 +100,13 @@ async fn signing_in_is_throttled_alike_for_known_and_unknown_accounts() {
         // An attempt comes back every 15 seconds.
         let mut tried = 20;
         let refused = loop {
-            let answer = server.ask(&format!("mutation {{ {} }}", attempt(tried))).await;
+            let request = server.post(&json!({ "query": format!("mutation {{ {} }}", attempt(tried)) }));
+            let response = request.send().await.unwrap();
+            let wait = response.headers().get("retry-after").cloned();
+            let answer: Value = response.json().await.unwrap();
             if code(&answer) == "RATE_LIMITED" {
+                let seconds = &answer["errors"][0]["extensions"]["retryAfterSeconds"];
+                assert_eq!(wait.unwrap().to_str().unwrap(), seconds.to_string());
                 break answer;
             }
             tried += 1;
