@@ -247,6 +247,12 @@ pub struct VersionPage {
     pub branch: Option<String>,
     pub request: PageRequest,
 }
+/// How many versions a design has, or led to the head of a branch.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct VersionCount(pub Option<String>);
+/// How many branches a design has.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct BranchCount;
 /// A page of branches of a design.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct BranchPage(pub PageRequest);
@@ -259,6 +265,9 @@ lists_of_parents! {
     RunParent => u64, |reader, parent, parents| runs::counts(&reader.db, parent, &parents);
     VersionPage => Page<design_version::Model>,
         |reader, args, parents| versions::version_lists(&reader.db, &parents, args.branch.as_deref(), &args.request);
+    VersionCount => u64,
+        |reader, args, parents| versions::count_versions(&reader.db, &parents, args.0.as_deref());
+    BranchCount => u64, |reader, _args, parents| versions::count_branches(&reader.db, &parents);
     BranchPage => Page<design_branch::Model>,
         |reader, args, parents| versions::branch_lists(&reader.db, &parents, &args.0);
     MetricFilter => Vec<run_metric::Model>, |reader, filter, parents| runs::metrics(&reader.db, &parents, &filter);
