@@ -59,6 +59,10 @@ impl Kernel<'_> {
 
     /// Reads a page that is not in memory.
     pub(crate) fn fetch(&mut self, client: u32, space: u16, page: u32, write: bool) -> Flow {
+        // Whoever plays the run up to the event just told sees the pool before a page has to leave it.
+        if self.trace.is_reached() {
+            return Flow::Wait;
+        }
         let source = self.spaces[usize::from(space)].source;
         if let Source::Pool(pool) = source {
             let number = usize::from(pool);
