@@ -286,6 +286,12 @@ pub struct VersionPage {
     pub branch: Option<String>,
     pub request: PageRequest,
 }
+/// How many versions a design has, or led to the head of a branch.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct VersionCount(pub Option<String>);
+/// How many branches a design has.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct BranchCount;
 /// A page of branches of a design.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct BranchPage(pub PageRequest);
@@ -298,6 +304,9 @@ lists_of_parents! {
     RunList => u64, |reader, list, parents| run_lists::counts(&reader.db, &list, reader.viewer, &parents);
     VersionPage => Page<design_version::Model>,
         |reader, args, parents| versions::version_lists(&reader.db, &parents, args.branch.as_deref(), &args.request);
+    VersionCount => u64,
+        |reader, args, parents| versions::count_versions(&reader.db, &parents, args.0.as_deref());
+    BranchCount => u64, |reader, _args, parents| versions::count_branches(&reader.db, &parents);
     BranchPage => Page<design_branch::Model>,
         |reader, args, parents| versions::branch_lists(&reader.db, &parents, &args.0);
     SeriesRequest => Vec<Series>, |reader, request, parents| run_series::series(&reader.db, &parents, &request);

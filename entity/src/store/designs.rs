@@ -2,8 +2,8 @@
 //! [`design_access`](super::design_access).
 
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter,
-    QuerySelect, Set,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, IntoActiveModel,
+    QueryFilter, QuerySelect, Set, TryIntoModel,
 };
 use serde_json::Value as Json;
 use uuid::Uuid;
@@ -55,25 +55,26 @@ pub struct Changed {
 /// Adds a design, its version 1 and its default branch. Takes a transaction, because one without the others must not be.
 pub async fn insert(txn: &DatabaseTransaction, new: NewDesign) -> Result<design::Model, StoreError> {
     let now = now();
-    let design = design::ActiveModel {
-        id: Set(Uuid::now_v7()),
-        user_id: Set(Some(new.user_id)),
-        name: Set(new.name),
-        description: Set(new.description),
-        canvas_state: Set(new.canvas_state.clone()),
-        visibility: Set(new.visibility),
-        version: Set(1),
-        version_count: Set(1),
-        forked_from_id: Set(new.forked_from_id),
-        changed_by_id: Set(Some(new.user_id)),
-        share_token: Set(Some(new.share_link.token)),
-        share_token_hash: Set(Some(new.share_link.hash)),
-        created_at: Set(now),
-        updated_at: Set(now),
-        deleted_at: Set(None),
-    }
-    .insert(txn)
-    .await?;
+    let design = design::Model {
+        id: Uuid::now_v7(),
+        user_id: Some(new.user_id),
+        name: new.name,
+        description: new.description,
+        canvas_state: new.canvas_state.clone(),
+        visibility: new.visibility,
+        version: 1,
+        version_count: 1,
+        forked_from_id: new.forked_from_id,
+        changed_by_id: Some(new.user_id),
+        share_token: Some(new.share_link.token),
+        share_token_hash: Some(new.share_link.hash),
+        created_at: now,
+        updated_at: now,
+        deleted_at: None,
+    };
+    // A canvas need not come back from where it was just sent.
+    let written = design.clone().into_active_model().reset_all();
+    design::Entity::insert(written).exec_without_returning(txn).await?;
     versions::insert_branch(txn, design.id, design.id, DEFAULT_BRANCH.into(), 1).await?;
     let first = NewVersion {
         design_id: design.id,
@@ -113,7 +114,7 @@ pub async fn change(
     change: DesignChange,
 ) -> Result<Changed, StoreError> {
     let now = now();
-    let (version, count) = (design.version + 1, design.version_count + 1);
+    let (id, version, count) = (design.id, design.version + 1, design.version_count + 1);
     let mut row: design::ActiveModel = design.into();
     row.version = Set(version);
     row.updated_at = Set(now);
@@ -136,7 +137,9 @@ pub async fn change(
             row.canvas_state = Set(head.canvas_state.clone());
         }
     }
-    let design = row.update(txn).await?;
+    let written = design::Entity::update_many().set(row.clone()).filter(design::Column::Id.eq(id));
+    written.exec(txn).await?;
+    let design = row.try_into_model()?;
     let Some(head) = change.head else { return Ok(Changed { design, head: None }) };
     let appended = NewVersion {
         design_id: design.id,

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, EntityTrait,
-    FromQueryResult, Iterable, PaginatorTrait, QueryFilter, QuerySelect, Set,
+    FromQueryResult, IntoActiveModel, Iterable, QueryFilter, QuerySelect, Set,
     sea_query::{CommonTableExpression, Expr, ExprTrait, JoinType, Query, SelectStatement, UnionType},
 };
 use serde_json::Value as Json;
@@ -38,19 +38,22 @@ pub(super) async fn append(
     txn: &DatabaseTransaction,
     new: NewVersion,
 ) -> Result<design_version::Model, StoreError> {
-    let row = design_version::ActiveModel {
-        id: Set(Uuid::now_v7()),
-        design_id: Set(new.design_id),
-        version_number: Set(new.number),
-        branch_id: Set(Some(new.branch_id)),
-        parent_number: Set(new.parent_number),
-        merged_number: Set(new.merged_number),
-        canvas_state: Set(new.canvas_state),
-        commit_message: Set(new.message),
-        author_id: Set(Some(new.author_id)),
-        created_at: Set(now()),
+    let row = design_version::Model {
+        id: Uuid::now_v7(),
+        design_id: new.design_id,
+        version_number: new.number,
+        branch_id: Some(new.branch_id),
+        parent_number: new.parent_number,
+        merged_number: new.merged_number,
+        canvas_state: new.canvas_state,
+        commit_message: new.message,
+        author_id: Some(new.author_id),
+        created_at: now(),
     };
-    Ok(row.insert(txn).await?)
+    // A canvas need not come back from where it was just sent.
+    let written = row.clone().into_active_model().reset_all();
+    design_version::Entity::insert(written).exec_without_returning(txn).await?;
+    Ok(row)
 }
 
 /// The versions with these ids whose design the viewer may open, in any order.
@@ -116,17 +119,32 @@ pub async fn version_lists(
     children_of_many(db, select, "design_id", design_ids, &keyset, request, parent_of).await
 }
 
-/// How many versions a design has, on all branches or on the way to the head of one.
+/// How many versions each design has, on all branches or on the way to the head of one. A design without any is absent.
 pub async fn count_versions(
     db: &impl ConnectionTrait,
-    design_id: Uuid,
+    design_ids: &[Uuid],
     branch: Option<&str>,
-) -> Result<u64, StoreError> {
-    Ok(design_version::Entity::find()
-        .filter(design_version::Column::DesignId.eq(design_id))
-        .filter(Condition::all().add_option(branch.map(|branch| led_to_head(&[design_id], branch))))
-        .count(db)
-        .await?)
+) -> Result<HashMap<Uuid, u64>, StoreError> {
+    let counts = design_version::Entity::find()
+        .select_only()
+        .column(design_version::Column::DesignId)
+        .column_as(design_version::Column::VersionNumber.count(), "rows")
+        .filter(design_version::Column::DesignId.is_in(design_ids.iter().copied()))
+        .filter(Condition::all().add_option(branch.map(|branch| led_to_head(design_ids, branch))))
+        .group_by(design_version::Column::DesignId);
+    Ok(Count::by_design(counts.into_model().all(db).await?))
+}
+
+#[derive(FromQueryResult)]
+struct Count {
+    design_id: Uuid,
+    rows: i64,
+}
+
+impl Count {
+    fn by_design(counts: Vec<Self>) -> HashMap<Uuid, u64> {
+        counts.into_iter().map(|count| (count.design_id, count.rows.unsigned_abs())).collect()
+    }
 }
 
 /// Versions that are the head of the branch of this name, or one of its ancestors.
@@ -262,9 +280,18 @@ pub async fn branch_lists(
     children_of_many(db, select, "design_id", design_ids, &keyset, request, parent_of).await
 }
 
-/// How many branches a design has.
-pub async fn count_branches(db: &impl ConnectionTrait, design_id: Uuid) -> Result<u64, StoreError> {
-    Ok(design_branch::Entity::find().filter(design_branch::Column::DesignId.eq(design_id)).count(db).await?)
+/// How many branches each design has.
+pub async fn count_branches(
+    db: &impl ConnectionTrait,
+    design_ids: &[Uuid],
+) -> Result<HashMap<Uuid, u64>, StoreError> {
+    let counts = design_branch::Entity::find()
+        .select_only()
+        .column(design_branch::Column::DesignId)
+        .column_as(design_branch::Column::Id.count(), "rows")
+        .filter(design_branch::Column::DesignId.is_in(design_ids.iter().copied()))
+        .group_by(design_branch::Column::DesignId);
+    Ok(Count::by_design(counts.into_model().all(db).await?))
 }
 
 /// Moves a branch on to a version.

@@ -143,5 +143,5 @@ async fn the_way_to_the_head_of_a_branch_is_walked_by_index() {
     let page =
         versions::version_lists(&seeded.db, &[id], Some("main"), &page()).await.unwrap().remove(&id).unwrap();
     assert_eq!((page.rows.len(), page.rows[0].version_number, page.has_next), (20, 1000, true));
-    assert_eq!(versions::count_versions(&seeded.db, id, Some("main")).await.unwrap(), 1000);
+    assert_eq!(versions::count_versions(&seeded.db, &[id], Some("main")).await.unwrap()[&id], 1000);
 }

@@ -1,4 +1,6 @@
-use async_graphql::{Context, Enum, Error, ID, InputObject, Object};
+use std::{hash::Hash, sync::Arc};
+
+use async_graphql::{Context, Enum, Error, ID, InputObject, Object, dataloader::Loader};
 use chrono::{DateTime, Utc};
 use entity::{
     design, status,
@@ -7,7 +9,6 @@ use entity::{
         design_lists::{self, DesignScope},
         page::{Cursor, CursorKey, Page},
         run_lists::RunParent,
-        versions,
     },
 };
 use uuid::Uuid;
@@ -29,7 +30,8 @@ use crate::{
         errors::{bad_input, internal},
         id::GlobalId,
         loaders::{
-            AccessTo, BranchPage, CollaboratorsOf, DesignById, ListOf, UserById, VersionAt, VersionPage, load,
+            AccessTo, BranchCount, BranchPage, CollaboratorsOf, DesignById, ListOf, LoadFault, Loaders,
+            Reader, UserById, VersionAt, VersionCount, VersionPage, load,
         },
         pagination::{KeyKind, MAX_PAGE, PageArgs, Paged, connection},
         scalars::Url,
@@ -244,10 +246,8 @@ impl Design {
         let page = load(ctx, ListOf { parent: id, args: BranchPage(request) }).await?;
         let cursor =
             |row: &entity::design_branch::Model| Cursor { key: CursorKey::Time(row.created_at), id: row.id };
-        Ok(connection(page.unwrap_or_else(Page::empty), cursor, Branch::from, move |ctx| {
-            let db = services(ctx).db.clone();
-            async move { versions::count_branches(&db, id).await.map_err(internal) }
-        }))
+        let count = move |ctx: &Context<'_>| count_of(ctx, ListOf { parent: id, args: BranchCount });
+        Ok(connection(page.unwrap_or_else(Page::empty), cursor, Branch::from, count))
     }
 
     async fn version_connection(
@@ -264,11 +264,20 @@ impl Design {
             key: CursorKey::Integer(row.version_number.into()),
             id: row.id,
         };
-        Ok(connection(page.unwrap_or_else(Page::empty), cursor, DesignVersion::from, move |ctx| {
-            let (db, branch) = (services(ctx).db.clone(), branch.clone());
-            async move { versions::count_versions(&db, id, branch.as_deref()).await.map_err(internal) }
-        }))
+        let counted = ListOf { parent: id, args: VersionCount(branch) };
+        let count = move |ctx: &Context<'_>| count_of(ctx, counted.clone());
+        Ok(connection(page.unwrap_or_else(Page::empty), cursor, DesignVersion::from, count))
     }
+}
+
+/// The length of a list, loaded together with those of other designs.
+fn count_of<A>(ctx: &Context<'_>, list: ListOf<A>) -> impl Future<Output = Result<u64, Error>> + Send + use<A>
+where
+    A: Clone + Eq + Hash + Send + Sync + 'static,
+    Reader: Loader<ListOf<A>, Value = u64, Error = LoadFault>,
+{
+    let loaders = ctx.data_unchecked::<Arc<Loaders>>().clone();
+    async move { Ok(loaders.load_one(list).await.map_err(internal)?.unwrap_or_default()) }
 }
 
 /// Who may open a design: its owner; whoever has its link; everyone, and it stands in lists.

@@ -251,3 +251,33 @@ async fn a_design_of_others_runs_for_its_editors_alone() {
         assert_eq!(data["design"]["latestRun"]["workload"], json!({ "name": "Small" }), "{}", app.kind());
     }
 }
+
+#[tokio::test]
+async fn what_a_list_of_designs_tells_takes_as_many_statements_for_many_as_for_few() {
+    const LIST: &str = r#"query($first: Int!) { designs(first: $first) { nodes { shareUrl forkedFrom { name }
+        collaborators { role user { handle } } viewerPermissions { canEdit } owner { handle }
+        branches { totalCount nodes { name head { number } } }
+        versions(branch: "main") { totalCount nodes { number parents { number } branch { name } author { handle } } } } } }"#;
+    const FORK: &str = "mutation($input: DesignForkInput!) { designFork(input: $input) { design { id } userErrors { code } } }";
+    for app in App::all().await {
+        let (ada, bob) = (app.register("ada").await, app.register("bob").await);
+        let origin = bob.design("origin", "PUBLIC").await["id"].clone();
+        for _ in 0..4 {
+            let id = ada.mutate(FORK, json!({ "id": origin })).await["design"]["id"].clone();
+            share(ada, &id, "bob", Some("VIEWER")).await;
+            ada.mutate(UPDATE, json!({ "id": id, "expectedVersion": 1, "canvas": canvas(0.5) })).await;
+        }
+        let (few, _) = app.statements_of(bob.send(LIST, json!({ "first": 1 }))).await;
+        let (many, data) = app.statements_of(bob.send(LIST, json!({ "first": 4 }))).await;
+        // What two levels ask of one loader may or may not meet in one statement; a statement a design would be three more.
+        assert!(many <= few + 2, "{few} and {many} statements on {}", app.kind());
+        for node in data["designs"]["nodes"].as_array().unwrap() {
+            assert_eq!(node["versions"]["totalCount"], 2);
+            assert_eq!(node["branches"]["nodes"], json!([{ "name": "main", "head": { "number": 2 } }]));
+        }
+        let input = json!({ "id": origin, "expectedVersion": 1, "canvas": canvas(0.5) });
+        let (update, _) = app.statements_of(bob.mutate(UPDATE, input)).await;
+        // The design and its branch are read and written, the version is written.
+        assert!(update <= 5, "{update} statements on {}", app.kind());
+    }
+}
