@@ -43,7 +43,8 @@ enum Admin {
         plan: String,
     },
     /// Makes an account an admin.
-    GrantAdmin { email: String },
+    #[command(name = "grant-admin")]
+    Promote { email: String },
 }
 
 fn main() -> ExitCode {
@@ -95,9 +96,7 @@ async fn administer(config: &Config, command: Admin) -> Result<ExitCode, StartEr
             (email, "PREMIUM", set_plan(email, Tier::Premium).await)
         }
         Admin::SetPlan { email, .. } => (email, "FREE", set_plan(email, Tier::Free).await),
-        Admin::GrantAdmin { email } => {
-            (email, "an admin", administration::make_admin(&services, email).await)
-        }
+        Admin::Promote { email } => (email, "an admin", administration::make_admin(&services, email).await),
     };
     match changed {
         Ok(Some(user)) => {
