@@ -94,22 +94,21 @@ impl<'a> Kernel<'a> {
         plan: &'a Plan,
         workload: &Workload,
         options: &Options,
-        control: &Control,
-        memory: &mut Memory,
+        control: &'a Control,
     ) -> Result<Self, SimulateError> {
+        let mut budget = Memory::new(options.memory_limit_bytes);
+        let memory = &mut budget;
         let seed = options.seed;
         let program = Program::bind(plan, workload, seed)?;
         let config = &workload.config;
         let changes = program.changes(control)?;
         let universes = universes(&program.tables, &changes)?;
-        let key_spaces: Vec<KeySpace> = program
-            .tables
-            .iter()
-            .zip(&universes)
-            .map(|(table, universe)| KeySpace::new(table, *universe, seed))
-            .collect();
+        let mut key_spaces = Vec::with_capacity(universes.len());
+        for (table, universe) in program.tables.iter().zip(&universes) {
+            memory.charge(KeySpace::memory_for(table, *universe))?;
+            key_spaces.push(KeySpace::new(table, *universe, seed, || control.check())?);
+        }
 
-        memory.charge(key_spaces.iter().map(KeySpace::memory_bytes).sum())?;
         // Each heap that is vacuumed has a client of its own.
         let vacuumed = |spec: &Spec| matches!(spec, Spec::Heap(heap) if heap.vacuum.is_some());
         let workers = plan.blocks.iter().filter(|block| block.reachable && vacuumed(&block.spec)).count();
@@ -187,6 +186,11 @@ impl<'a> Kernel<'a> {
         let versioned = world.heaps.iter().any(|heap| heap.versions.is_some());
         Ok(Kernel {
             plan,
+            control,
+            memory: budget,
+            loaded_bytes: 0,
+            stopped: None,
+            paused: None,
             versioned,
             horizon: Horizon::default(),
             statements,
