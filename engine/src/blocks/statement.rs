@@ -109,6 +109,9 @@ impl Kernel<'_> {
             }
             return flow;
         }
+        if let Some(arriving) = &mut state.arriving {
+            arriving.insert(rank);
+        }
         let steps = &mut client_state.steps;
         steps.push(Step::RowArrived { table });
         for lsm in state.lsms.iter().rev() {
@@ -166,6 +169,13 @@ impl Kernel<'_> {
         let statement = self.statements[usize::from(number)];
         let table = &self.tables[usize::from(statement.table)];
         let row_bytes = u64::from(table.record_bytes);
+        let changes = statement.kind != OperationType::Select;
+        if changes && table.arriving.as_ref().is_some_and(|arriving| arriving.contains(&rank)) {
+            // To everyone but who inserts it the row is not there yet: what is taken from some structures now would be put into
+            // the others afterwards.
+            self.totals.rows_not_found += u64::from(statement.access == Access::Point);
+            return Flow::Next;
+        }
         self.cpu_ns += statement.row_ns;
         match statement.kind {
             OperationType::Select => self.totals.bytes_asked += row_bytes,

@@ -1,6 +1,6 @@
 //! Prepares a run: binds the workload to the plan, builds the world it happens in, and the clients.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use super::budget::{Control, Memory, Options};
 use super::calendar::Calendar;
@@ -142,6 +142,7 @@ impl<'a> Kernel<'a> {
                 skip_lists: numbers_of(&|spec| matches!(spec, Spec::SkipList(_))),
                 record_bytes: table.record_bytes,
                 next_record: table.record_count as u32,
+                arriving: changes_meet_inserts(&program, index, config).then(BTreeSet::new),
                 arrived: table.record_count,
                 draws,
             });
@@ -253,6 +254,16 @@ impl<'a> Kernel<'a> {
             program,
         })
     }
+}
+
+/// Whether a statement may come upon a row of a table that another client is inserting, and change or delete it.
+fn changes_meet_inserts(program: &Program, table: usize, config: &Config) -> bool {
+    let does = |wanted: fn(OperationType) -> bool| {
+        program.statements.iter().any(|one| usize::from(one.table) == table && wanted(one.kind))
+    };
+    config.concurrency > 1
+        && does(|kind| kind == OperationType::Insert)
+        && does(|kind| matches!(kind, OperationType::Update | OperationType::Delete))
 }
 
 /// The cores of the block on the client's `cpu` port, if there is one.

@@ -23,7 +23,7 @@ pub(crate) mod step;
 mod world;
 mod writer_lock;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use crate::blocks::buffer::Pool;
 use crate::blocks::buffer::at_commit::SpacePage;
@@ -109,6 +109,9 @@ pub(crate) struct TableState {
     pub(crate) record_bytes: u32,
     /// Number the next inserted record gets.
     pub(crate) next_record: u32,
+    /// Keys of rows that are in some of the table's structures and not yet in all. Absent where nothing changes or deletes rows
+    /// that another client inserts.
+    pub(crate) arriving: Option<BTreeSet<u32>>,
     /// Records whose insertion has happened; deletes do not count.
     pub(crate) arrived: u64,
     pub(crate) draws: Vec<KeyDraw>,

@@ -136,6 +136,7 @@ impl Trace {
 
     /// What the events take, and will take in the report.
     pub(crate) fn memory_bytes(&self) -> u64 {
-        (self.kept.capacity() * size_of::<Kept>() + self.kept.len() * (size_of::<Event>() + EVENT_BYTES)) as u64
+        (self.kept.capacity() * size_of::<Kept>() + self.kept.len() * (size_of::<Event>() + EVENT_BYTES))
+            as u64
     }
 }

@@ -5,8 +5,8 @@
 //! that never reads pays nothing for it.
 
 use super::encoding::Encoding;
-use super::sort::sort;
 use super::merge::copied;
+use super::sort::sort;
 use crate::blocks::bits::Bits;
 use crate::kernel::budget::{Limits, StopCause};
 use crate::plan::LsmFormat;
