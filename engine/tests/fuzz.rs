@@ -8,6 +8,7 @@ use cases::{case, runs_to_its_end};
 use proptest::prelude::*;
 
 /// How many cases each of the four parts runs that go side by side: ten thousand in all, unless the variable says more.
+#[allow(clippy::disallowed_methods, reason = "a test has no other arguments")]
 fn cases_a_part() -> u32 {
     let asked = std::env::var("FUZZ_CASES").ok().and_then(|cases| cases.parse::<u32>().ok());
     asked.unwrap_or(10_000).div_ceil(4)
