@@ -62,11 +62,11 @@ fn pinned_reports() {
         digest[..8].iter().map(|byte| format!("{byte:02x}")).collect::<String>()
     };
     let pinned = [
-        ("heap-btree", "ycsb-a", "560197a0cca16662"),
-        ("heap-btree", "ycsb-e", "08059f7ecb16249d"),
-        ("clustered-large-pool", "ycsb-f", "9490276f65f744c7"),
+        ("heap-btree", "ycsb-a", "fc5056846c30e10d"),
+        ("heap-btree", "ycsb-e", "bfd12bf44b5a60fe"),
+        ("clustered-large-pool", "ycsb-f", "b9cb019010a74b2e"),
         ("ingest-async-cloud", "inserts", "085005a24f7455b3"),
-        ("lsm-leveled", "ycsb-a", "b1dd114f147304f8"),
+        ("lsm-leveled", "ycsb-a", "750b6c60eba7564f"),
         ("full-scan-ssd", "full-scans", "5463663594683559"),
     ];
     let found: Vec<_> =

@@ -6,6 +6,7 @@ use super::calendar::Event;
 use super::cause::{CLIENT_QUEUE, CPU};
 use super::step::{Flow, Step};
 use super::{Kernel, MANY_STEPS, STEPS_AT_ONCE, TOUCHED_REST};
+use crate::blocks::buffer::at_commit::SpacePage;
 use crate::blocks::tree::{MAX_LEVELS, Path};
 use crate::prng::{Rng, Stream};
 use crate::workload::OperationType;
@@ -32,6 +33,8 @@ pub(crate) struct Client {
     pub(crate) waiting_since_ns: u64,
     /// Processor time of requests it waited for: it passes when the client goes on.
     pub(crate) owed_cpu_ns: u64,
+    /// The page it is going to ask a device for, when its processor time has passed or the evicted page has been written.
+    pub(crate) wanted: Option<Wanted>,
     /// Requests of its commit that are not done yet.
     pub(crate) forced_requests: u32,
     /// Key of the last statement.
@@ -54,6 +57,16 @@ pub(crate) struct Client {
     pub(crate) moved_rows: Vec<(u32, u32)>,
     /// And how many pages there were.
     pub(crate) scan_pages: u32,
+}
+
+/// A page that a frame was taken for, and the page that has to be written first.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wanted {
+    pub(crate) pool: u16,
+    pub(crate) frame: u32,
+    pub(crate) space: u16,
+    pub(crate) page: u32,
+    pub(crate) evicted: Option<SpacePage>,
 }
 
 /// Where an operation stands. What needs no wait runs straight through, without a step on the stack.
@@ -97,6 +110,7 @@ impl Client {
             touched: 0,
             waiting_since_ns: 0,
             owed_cpu_ns: 0,
+            wanted: None,
             forced_requests: 0,
             rank: 0,
             record: 0,
@@ -206,13 +220,11 @@ impl Kernel<'_> {
                     self.count_steps(steps);
                     return self.release_core(client);
                 }
+                Flow::Ask => return self.count_steps(steps),
                 Flow::Yield => {
                     self.count_steps(std::mem::take(&mut steps));
                     // What was done so far takes its time; the step that asked for it comes again after it.
-                    let cpu_ns = self.cpu_ns;
-                    self.charge(client, CPU, cpu_ns);
-                    self.totals.cpu_ns += cpu_ns;
-                    let then_ns = self.now_ns + cpu_ns;
+                    let then_ns = self.pass_cpu(client);
                     if !self.run_on(then_ns) {
                         self.calendar.schedule(then_ns, Event::Client(client));
                         return;
@@ -220,7 +232,6 @@ impl Kernel<'_> {
                     if !self.has_core(client) {
                         return;
                     }
-                    self.cpu_ns = 0;
                 }
             }
         }
@@ -232,6 +243,15 @@ impl Kernel<'_> {
         if steps >= MANY_STEPS {
             self.worked(steps.into());
         }
+    }
+
+    /// The running client's processor time so far is charged; when it will have passed.
+    #[inline]
+    pub(super) fn pass_cpu(&mut self, client: u32) -> u64 {
+        let cpu_ns = std::mem::take(&mut self.cpu_ns);
+        self.charge(client, CPU, cpu_ns);
+        self.totals.cpu_ns += cpu_ns;
+        self.now_ns + cpu_ns
     }
 
     /// Nothing is left of the statement in progress: the next one, or what ends the operation.
@@ -318,7 +338,7 @@ impl Kernel<'_> {
         state.group = group;
         state.intended_ns = intended_ns;
         state.traced = traced;
-        if begins {
+        if begins && !self.header_spaces.is_empty() {
             let header = |space: &u16| Step::Page { space: *space, page: 0, write: false };
             state.steps.extend(self.header_spaces.iter().map(header));
         }

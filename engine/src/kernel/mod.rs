@@ -247,6 +247,7 @@ impl Kernel<'_> {
             self.cpu_ns = 0;
             match event {
                 Event::Client(client) => self.resume(client),
+                Event::Ask(client) => self.ask_now(client),
                 Event::Arrival => self.arrive(),
                 Event::Disk { disk, slot } => self.disk_done(usize::from(disk), slot),
                 Event::LogTimer(wal) => {

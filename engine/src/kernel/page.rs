@@ -2,7 +2,9 @@
 
 use serde_json::json;
 
+use super::calendar::Event;
 use super::cause::{DEVICE_QUEUE, DEVICE_READ, DEVICE_WRITE, FRAME_WAIT, PAGE_IN_FLIGHT, WRITE_BACK};
+use super::client::Wanted;
 use super::step::{Flow, Step};
 use super::{Kernel, Source};
 use crate::blocks::buffer::at_commit::SpacePage;
@@ -57,47 +59,79 @@ impl Kernel<'_> {
 
     /// Reads a page that is not in memory.
     pub(crate) fn fetch(&mut self, client: u32, space: u16, page: u32, write: bool) -> Flow {
+        // Whoever plays the run up to the event just told sees the pool before a page has to leave it.
+        if self.trace.is_reached() {
+            return Flow::Wait;
+        }
+        let source = self.spaces[usize::from(space)].source;
+        if let Source::Pool(pool) = source {
+            let number = usize::from(pool);
+            let in_flight = match self.pools[number].peek(space, page) {
+                Lookup::InFlight(frame) => Some(frame),
+                Lookup::Hit | Lookup::Absent => None,
+            };
+            if in_flight.is_none() {
+                if let Some((frame, evicted)) = self.take_frame(client, pool, space, page, write) {
+                    self.pools[number].counters.add(MISSES, 1);
+                    self.spaces[usize::from(space)].misses += 1;
+                    return self.ask(client, Wanted { pool, frame, space, page, evicted });
+                }
+            }
+            if self.cpu_ns == 0 {
+                self.clients[client as usize].waiting_since_ns = self.now_ns;
+                let Some(frame) = in_flight else {
+                    return self.wait_for_frame(client, pool, Step::Page { space, page, write });
+                };
+                self.spaces[usize::from(space)].hits += 1;
+                self.pools[number].wait_for_page(frame, client, write);
+                return Flow::Wait;
+            }
+        }
         if self.cpu_ns > 0 {
             self.push(client, Step::Page { space, page, write });
             return Flow::Yield;
         }
-        self.clients[client as usize].waiting_since_ns = self.now_ns;
-        match self.spaces[usize::from(space)].source {
-            Source::Disk(disk) => {
-                if write {
-                    self.push(client, Step::DirectWrite { space, page });
-                }
-                self.submit_pages(disk, IoKind::Read, Purpose::Direct { client }, space, page, 1);
+        if let Source::Disk(disk) = source {
+            self.clients[client as usize].waiting_since_ns = self.now_ns;
+            if write {
+                self.push(client, Step::DirectWrite { space, page });
             }
-            Source::Pool(pool) => match self.pools[usize::from(pool)].peek(space, page) {
-                Lookup::InFlight(frame) => {
-                    self.spaces[usize::from(space)].hits += 1;
-                    self.pools[usize::from(pool)].wait_for_page(frame, client, write);
-                }
-                Lookup::Hit | Lookup::Absent => return self.miss(client, pool, space, page, write),
-            },
+            self.submit_pages(disk, IoKind::Read, Purpose::Direct { client }, space, page, 1);
         }
         Flow::Wait
     }
 
-    fn miss(&mut self, client: u32, pool: u16, space: u16, page: u32, write: bool) -> Flow {
-        let disk = self.pools[usize::from(pool)].disk;
-        let Some(taken) = self.take_frame(client, pool, space, page, write) else {
-            return self.wait_for_frame(client, pool, Step::Page { space, page, write });
-        };
-        self.pools[usize::from(pool)].counters.add(MISSES, 1);
-        self.spaces[usize::from(space)].misses += 1;
-        match taken {
-            (frame, Some(evicted)) => {
-                self.push(client, Step::Load { pool, frame, space, page });
-                self.write_back(client, pool, evicted);
-            }
-            (frame, None) => {
-                let purpose = Purpose::Load { client, pool, frame };
-                self.submit_pages(disk, IoKind::Read, purpose, space, page, 1);
+    /// Asks for a page that a frame was taken for. The request leaves when the client's processor time so far has passed, until
+    /// when it keeps its core.
+    fn ask(&mut self, client: u32, wanted: Wanted) -> Flow {
+        if self.cpu_ns > 0 {
+            let then_ns = self.pass_cpu(client);
+            if !self.run_on(then_ns) {
+                self.clients[client as usize].wanted = Some(wanted);
+                self.calendar.schedule(then_ns, Event::Ask(client));
+                return Flow::Ask;
             }
         }
+        self.send(client, wanted);
         Flow::Wait
+    }
+
+    /// A client's processor time before a request has passed.
+    pub(super) fn ask_now(&mut self, client: u32) {
+        if let Some(wanted) = self.clients[client as usize].wanted.take() {
+            self.send(client, wanted);
+        }
+        self.release_core(client);
+    }
+
+    fn send(&mut self, client: u32, wanted: Wanted) {
+        match wanted.evicted {
+            Some(evicted) => {
+                self.clients[client as usize].wanted = Some(wanted);
+                self.write_back(client, wanted.pool, evicted);
+            }
+            None => self.load_page(client, wanted),
+        }
     }
 
     /// A frame for a page, and the dirty page that has to be written first. Absent when every frame is pinned.
@@ -129,12 +163,12 @@ impl Kernel<'_> {
         Some((taken.frame, taken.write_back))
     }
 
-    /// The evicted page is written: now the wanted one can be read.
-    pub(super) fn load_page(&mut self, client: u32, pool: u16, frame: u32, space: u16, page: u32) -> Flow {
+    /// Nothing has to be written before the wanted page is read.
+    fn load_page(&mut self, client: u32, wanted: Wanted) {
+        let Wanted { pool, frame, space, page, .. } = wanted;
         self.clients[client as usize].waiting_since_ns = self.now_ns;
         let disk = self.pools[usize::from(pool)].disk;
         self.submit_pages(disk, IoKind::Read, Purpose::Load { client, pool, frame }, space, page, 1);
-        Flow::Wait
     }
 
     /// A page comes into being: it needs a frame, or has to be written, but there is nothing to read.
@@ -268,7 +302,7 @@ impl Kernel<'_> {
             self.disks[disk].submit(self.now_ns, request, &mut self.calendar);
         }
         if let Some(due_ns) = self.wals[wal].timer(self.now_ns) {
-            self.calendar.schedule(due_ns, super::calendar::Event::LogTimer(wal as u8));
+            self.calendar.schedule(due_ns, Event::LogTimer(wal as u8));
         }
     }
 
@@ -314,7 +348,10 @@ impl Kernel<'_> {
                         json!({"page_id": request.page, "latency_us": (queued_ns + served_ns) as f64 / 1e3})
                     });
                 }
-                self.ready.push_back(client);
+                match self.clients[client as usize].wanted.take() {
+                    Some(wanted) => self.load_page(client, wanted),
+                    None => self.ready.push_back(client),
+                }
             }
             Purpose::Force { client, pool } => self.forced_request_done(client, pool),
             Purpose::Background { pool, leaves } => self.written_in_background(usize::from(pool), leaves),

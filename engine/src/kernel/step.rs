@@ -11,8 +11,6 @@ pub(crate) enum Step {
     Walk { tree: u16, level: u8, write: bool },
     /// Reads (and changes) one page.
     Page { space: u16, page: u32, write: bool },
-    /// The page a frame was taken for can be read: the evicted one has been written.
-    Load { pool: u16, frame: u32, space: u16, page: u32 },
     /// An evicted page can be written, if the log it waited for was the last that it needs.
     WriteBack { pool: u16, space: u16, page: u32 },
     /// After a wait for a frame: passes the turn on if the frame was not needed.
@@ -85,6 +83,8 @@ pub(crate) enum Flow {
     Yield,
     /// Someone will resume the client.
     Wait,
+    /// The client still computes, and will wait when it has: its request is on its way.
+    Ask,
 }
 
 impl Kernel<'_> {
@@ -94,7 +94,6 @@ impl Kernel<'_> {
             Step::Search { tree, rank, write } => self.search(client, tree, rank, write),
             Step::Walk { tree, level, write } => self.walk(client, tree, level, write),
             Step::Page { space, page, write } => self.page(client, space, page, write),
-            Step::Load { pool, frame, space, page } => self.load_page(client, pool, frame, space, page),
             Step::WriteBack { pool, space, page } => {
                 self.write_back(client, pool, (space, page));
                 Flow::Wait

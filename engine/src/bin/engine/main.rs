@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 done, 1 the design or workload is not valid or the run was stopped, 2 the arguments or files cannot be read.
 
+mod huge_pages;
 mod print;
 
 use std::io::Write as _;
@@ -118,7 +119,10 @@ enum Failure {
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
-        Command::Simulate(arguments) => simulate(&arguments),
+        Command::Simulate(arguments) => {
+            huge_pages::ask_for_them();
+            simulate(&arguments)
+        }
         Command::Validate { canvas, json } => validate(&canvas, json),
         Command::Plan { canvas } => explain(&canvas),
         Command::Catalog { json } => Ok(if json { print::catalog_json() } else { print::catalog_text() }),

@@ -104,14 +104,21 @@ impl Policy {
         }
     }
 
-    /// A page in a frame was used again.
-    #[inline]
+    /// A page in a frame was used again. The usual policies are decided where the page is used: it is the most frequent of all
+    /// that happens.
+    #[inline(always)]
     pub(super) fn used(&mut self, frame: u32, now_ns: u64) {
         match self {
             Policy::Lru(policy) => policy.used(frame),
-            Policy::MidpointLru(policy) => policy.used(frame, now_ns),
-            Policy::Fifo(_) | Policy::Random(_) => {}
             Policy::Clock(policy) => policy.used(frame),
+            _ => self.used_in_another(frame, now_ns),
+        }
+    }
+
+    fn used_in_another(&mut self, frame: u32, now_ns: u64) {
+        match self {
+            Policy::Lru(_) | Policy::Clock(_) | Policy::Fifo(_) | Policy::Random(_) => {}
+            Policy::MidpointLru(policy) => policy.used(frame, now_ns),
             Policy::Lfu(policy) => policy.used(frame),
             Policy::TwoQ(policy) => policy.used(frame),
             Policy::Arc(policy) => policy.used(frame),
