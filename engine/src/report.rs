@@ -1,5 +1,7 @@
 //! What a run says. Equal plan, workload, options and engine version give an equal report, byte for byte.
 
+use std::convert::Infallible;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
@@ -143,11 +145,92 @@ impl Report {
     /// SHA-256 over the JSON of everything but `result_hash`, with object keys in alphabetical order.
     /// Equal results have equal hashes on every platform.
     pub fn compute_hash(&self) -> String {
-        let mut unhashed = self.clone();
-        unhashed.result_hash = String::new();
-        // A report holds strings, finite numbers and lists only, so it always has a JSON form; `Value` sorts keys.
-        let canonical = serde_json::to_value(&unhashed).map(|value| value.to_string()).unwrap_or_default();
-        let digest = Sha256::digest(canonical.as_bytes());
-        digest.iter().map(|byte| format!("{byte:02x}")).collect()
+        let never = || Ok::<(), Infallible>(());
+        self.hash(never).unwrap_or_else(|never| match never {})
+    }
+
+    /// `compute_hash`, part by part, because a trace may be long: `look` is asked now and then whether to go on.
+    pub(crate) fn hash<E>(&self, mut look: impl FnMut() -> Result<(), E>) -> Result<String, E> {
+        let mut hash = Sha256::new();
+        let mut list = |name: &str, items: &mut dyn Iterator<Item = String>| {
+            hash.update(format!("{name}["));
+            for (place, item) in items.enumerate() {
+                if place % ITEMS_BETWEEN_LOOKS == 0 {
+                    look()?;
+                }
+                hash.update(if place > 0 { "," } else { "" });
+                hash.update(item);
+            }
+            hash.update("]");
+            Ok(())
+        };
+        // Fields in alphabetical order.
+        list("{\"blocks\":", &mut self.blocks.iter().map(canonical))?;
+        let head = format!(
+            ",\"engine_version\":{},\"event_count\":{}",
+            canonical(&self.engine_version),
+            self.event_count
+        );
+        list(&format!("{head},\"events\":"), &mut self.events.iter().map(canonical))?;
+        list(",\"latency_breakdown\":", &mut self.latency_breakdown.iter().map(canonical))?;
+        list(",\"operations\":", &mut self.operations.iter().map(canonical))?;
+        let seed = format!(",\"result_hash\":\"\",\"seed\":{},\"series\":", self.seed);
+        list(&seed, &mut self.series.iter().map(canonical))?;
+        let summary = format!(",\"summary\":{},\"warnings\":", canonical(&self.summary));
+        list(&summary, &mut self.warnings.iter().map(canonical))?;
+        hash.update("}");
+        Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+}
+
+/// Items of a list hashed between two looks at whether to go on.
+const ITEMS_BETWEEN_LOOKS: usize = 1 << 10;
+
+/// JSON with object keys in alphabetical order. A report holds strings, finite numbers and lists only, so it always has one;
+/// `Value` sorts keys.
+fn canonical(part: &impl Serialize) -> String {
+    serde_json::to_value(part).map(|value| value.to_string()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hash_is_that_of_the_canonical_json() {
+        let event = |sequence| Event {
+            sequence,
+            time_ns: 7,
+            kind: "page_read".to_owned(),
+            block_id: "\"quoted\"".to_owned(),
+            payload: serde_json::json!({"z": 1.5, "a": [1, 2]}),
+        };
+        let warning = Warning { code: "X".to_owned(), message: "é".to_owned(), block_id: None };
+        let mut report = Report {
+            engine_version: "1".to_owned(),
+            seed: 3,
+            summary: serde_json::from_value(serde_json::json!({
+                "operations": 1, "warmup_operations": 0, "measured_from_seconds": 0.0, "simulated_seconds": 1.25,
+                "throughput_qps": 0.8, "latency_mean_ms": 1.0, "latency_p50_ms": 1.0, "latency_p95_ms": 1.0,
+                "latency_p99_ms": 1.0, "latency_max_ms": 1.0, "pages_read": 0, "pages_written": 0,
+                "total_io_pages": 0, "cache_hit_ratio": null, "read_amplification": null,
+                "write_amplification": null, "space_amplification": null, "transactions_committed": 0,
+                "transactions_aborted": 0, "deadlocks": 0
+            }))
+            .unwrap(),
+            operations: Vec::new(),
+            blocks: Vec::new(),
+            latency_breakdown: Vec::new(),
+            series: Vec::new(),
+            events: (0..3).map(event).collect(),
+            event_count: 9,
+            warnings: vec![warning.clone(), warning],
+            result_hash: String::new(),
+        };
+        let whole = Sha256::digest(canonical(&report).as_bytes());
+        let expected: String = whole.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(report.compute_hash(), expected);
+        report.result_hash = expected.clone();
+        assert_eq!(report.compute_hash(), expected, "the hash itself is left out");
     }
 }

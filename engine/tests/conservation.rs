@@ -133,6 +133,56 @@ proptest! {
     }
 }
 
+/// Rows are deleted in ranges, and changed, while others insert among them: what an index tells leads to a row, and every row is
+/// in every index.
+#[test]
+fn indexes_and_rows_agree_whoever_deletes_while_others_insert() {
+    for (updates, seed) in [("in_place", 1u64), ("in_place", 2), ("new_version", 3), ("new_version", 4)] {
+        let other = json!({"column": "other"});
+        let design = canvas(
+            &[
+                ("client", "client", json!({})),
+                ("lookup", "index-scan", json!({})),
+                ("first", "btree-index", json!({})),
+                ("second", "btree-index", json!({})),
+                ("column", "btree-index", other),
+                ("hash", "hash-index", json!({})),
+                ("rows", "heap-storage", json!({"updates": updates})),
+                ("pool", "buffer-pool", json!({"capacity_pages": 12})),
+                ("disk", "disk", json!({"slots": 4, "service_distribution": "exponential"})),
+            ],
+            &[
+                "client.out -> lookup",
+                "lookup.index -> first",
+                "lookup.table -> rows",
+                "client.out -> second",
+                "client.out -> column",
+                "client.out -> hash",
+                "first.pages -> pool",
+                "second.pages -> pool",
+                "column.pages -> pool",
+                "hash.pages -> pool",
+                "rows.pages -> pool",
+                "pool.device -> disk",
+            ],
+        );
+        let operations = [
+            (INSERT, 6.0, Value::Null),
+            ("DELETE FROM main WHERE id > ? LIMIT 5", 1.0, Value::Null),
+            ("UPDATE main SET a = 1 WHERE id > ? LIMIT 5", 1.0, json!({"changes_indexed_column": true})),
+        ];
+        let mut config = config(8_000, 24, 2_000, "hashed");
+        config["distribution"] = json!("uniform");
+        let report = common::run_with(&design, &workload(&operations, config), &common::quiet(seed));
+        let gauge = |id: &str, name: &str| block(&report, id).gauges[name].as_u64().unwrap();
+        let rows = gauge("rows", "rows");
+        assert!(rows > 500, "{rows}");
+        for index in ["first", "second", "column", "hash"] {
+            assert_eq!(gauge(index, "keys"), rows, "{index}, {updates}, seed {seed}");
+        }
+    }
+}
+
 /// The hits of a larger LRU pool grow with its size, on one string of requests.
 #[test]
 fn a_larger_lru_pool_never_hits_less() {

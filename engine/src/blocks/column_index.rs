@@ -44,6 +44,6 @@ impl ColumnIndex {
     }
 
     pub(crate) fn memory_bytes(&self) -> u64 {
-        self.keys.memory_bytes() + self.entry_of.memory_bytes() + self.row_of.memory_bytes()
+        self.entry_of.memory_bytes() + self.row_of.memory_bytes()
     }
 }

@@ -21,7 +21,10 @@ impl Kernel<'_> {
         let (mut rank, mut remaining, mut leaf) = (rank, remaining, leaf);
         while remaining > 0 {
             let block = &self.trees[usize::from(tree)];
-            let Some(found) = block.tree.next_present(rank) else { break };
+            let Some(found) = block.tree.next_present(rank) else {
+                self.passed_ranks(rank, block.tree.universe());
+                break;
+            };
             let found_leaf = block.tree.leaf_of(found);
             let space = block.first_space;
             if found_leaf != leaf {
@@ -42,6 +45,7 @@ impl Kernel<'_> {
                     return Flow::Next;
                 }
             }
+            self.passed_ranks(rank, found);
             rank = found + 1;
             remaining -= 1;
             if fetch || writes {

@@ -11,6 +11,7 @@ use super::disk::{IoKind, Purpose, Request};
 use super::lsm::{Found, Job, Lsm, Pressure};
 use super::operator::ROWS;
 use super::wal::record::Record;
+use crate::kernel::budget::{Limits, StopCause};
 use crate::kernel::cause::{WRITE_SLOWDOWN, WRITE_STALL};
 use crate::kernel::load::Find;
 use crate::kernel::step::{Flow, Step};
@@ -123,6 +124,7 @@ impl LsmBlock {
 
     pub(crate) fn memory_bytes(&self) -> u64 {
         self.lsm.memory_bytes()
+            + self.jobs.iter().flatten().map(|running| running.job.memory_bytes()).sum::<u64>()
     }
 }
 
@@ -219,6 +221,7 @@ impl Kernel<'_> {
         let (count, last) = block.lsm.range(rank, rows, resumed, &mut self.lsm_pages);
         block.counters.add(BLOCK_READS, self.lsm_pages.len() as u64);
         let space = block.space;
+        self.passed_ranks(rank, last);
         let search_ns = if resumed { 0 } else { self.costs.lsm_search_ns };
         self.cpu_ns += search_ns + self.lsm_pages.len() as u64 * self.costs.lsm_block_ns;
         if count == rows && remaining > rows {
@@ -308,18 +311,28 @@ impl Kernel<'_> {
 
     /// Begins the flush and the compaction that are due and not running yet.
     fn start_lsm_jobs(&mut self, number: usize) {
+        if let Err(cause) = self.try_start_lsm_jobs(number) {
+            self.stop(cause);
+        }
+    }
+
+    fn try_start_lsm_jobs(&mut self, number: usize) -> Result<(), StopCause> {
         loop {
+            let memory_bytes = self.memory_left_bytes() + self.lsms[number].lsm.memory_bytes();
+            let limits = Limits { control: self.control, memory_bytes };
             let block = &mut self.lsms[number];
             block.lsm.seal_full();
             if block.jobs[FLUSH].is_none() {
-                if let Some(job) = block.lsm.begin_flush() {
+                if let Some(job) = block.lsm.begin_flush(limits)? {
                     block.jobs[FLUSH] = Some(Running { read_left: 0, write_left: job.write_bytes, job });
                     self.next_lsm_chunk(number, FLUSH);
                 }
             }
             let block = &mut self.lsms[number];
-            let Some(free) = block.jobs.iter().skip(FLUSH + 1).position(Option::is_none) else { return };
-            let Some(job) = block.lsm.begin_compaction() else { return };
+            let Some(free) = block.jobs.iter().skip(FLUSH + 1).position(Option::is_none) else {
+                return Ok(());
+            };
+            let Some(job) = block.lsm.begin_compaction(limits)? else { return Ok(()) };
             if job.trivial {
                 self.finish_lsm_job(number, job);
             } else {

@@ -12,6 +12,9 @@ use crate::kernel::{Kernel, Source, Storage, cost};
 use crate::workload::OperationType;
 use crate::workload::access::Access;
 
+/// Pages in memory that a scan visits in the time of an event.
+const PAGES_AN_EVENT: u64 = 8;
+
 /// One page of a scan.
 struct ScanPage {
     space: u16,
@@ -66,7 +69,9 @@ impl Kernel<'_> {
             state.scan_pages = heap.pages();
         }
         let (mut position, mut loaded) = (position, loaded);
+        let mut visited = 0;
         while let Some(page) = self.scan_page(storage, position) {
+            visited += 1;
             if loaded > 0 {
                 loaded -= 1;
                 self.cpu_ns += self.costs.page_visit_ns;
@@ -98,6 +103,7 @@ impl Kernel<'_> {
             let Some(next) = page.next else { break };
             position = next;
             if self.cpu_ns >= cost::QUANTUM_NS {
+                self.worked(visited / PAGES_AN_EVENT);
                 self.push(client, Step::Scan { statement: number, position, loaded });
                 return Flow::Yield;
             }

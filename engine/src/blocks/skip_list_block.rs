@@ -135,7 +135,11 @@ impl Kernel<'_> {
                 self.push(client, Step::SkipListRange { statement: number, rank, remaining });
                 return Flow::Yield;
             }
-            let Some(found) = self.skip_lists[usize::from(list)].list.next(rank) else { break };
+            let Some(found) = self.skip_lists[usize::from(list)].list.next(rank) else {
+                self.passed_ranks(rank, self.tables[usize::from(statement.table)].keys.universe());
+                break;
+            };
+            self.passed_ranks(rank, found);
             rank = found + 1;
             remaining -= 1;
             if fetch || changes {

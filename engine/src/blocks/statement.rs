@@ -11,6 +11,9 @@ use crate::kernel::{Kernel, Storage};
 use crate::workload::OperationType;
 use crate::workload::access::Access;
 
+/// Missing rows passed in one step.
+const RANKS_AT_ONCE: u32 = 1 << 12;
+
 impl Kernel<'_> {
     pub(crate) fn begin_statement(&mut self, client: u32, number: u16) -> Flow {
         self.cpu_ns += self.costs.statement_ns;
@@ -106,6 +109,9 @@ impl Kernel<'_> {
             }
             return flow;
         }
+        if let Some(arriving) = &mut state.arriving {
+            arriving.insert(rank);
+        }
         let steps = &mut client_state.steps;
         steps.push(Step::RowArrived { table });
         for lsm in state.lsms.iter().rev() {
@@ -163,6 +169,13 @@ impl Kernel<'_> {
         let statement = self.statements[usize::from(number)];
         let table = &self.tables[usize::from(statement.table)];
         let row_bytes = u64::from(table.record_bytes);
+        let changes = statement.kind != OperationType::Select;
+        if changes && table.arriving.as_ref().is_some_and(|arriving| arriving.contains(&rank)) {
+            // To everyone but who inserts it the row is not there yet: what is taken from some structures now would be put into
+            // the others afterwards.
+            self.totals.rows_not_found += u64::from(statement.access == Access::Point);
+            return Flow::Next;
+        }
         self.cpu_ns += statement.row_ns;
         match statement.kind {
             OperationType::Select => self.totals.bytes_asked += row_bytes,
@@ -348,7 +361,15 @@ impl Kernel<'_> {
             Storage::Tree(tree) => self.trees[usize::from(tree)].tree.contains(rank),
         };
         let end = if statement.access == Access::Point { rank.saturating_add(1) } else { keys.universe() };
-        let found = (rank..end.min(keys.universe())).find(|rank| exists(*rank));
+        let end = end.min(keys.universe());
+        let until = end.min(rank.saturating_add(RANKS_AT_ONCE));
+        let found = (rank..until).find(|rank| exists(*rank));
+        if found.is_none() && until < end {
+            // Few rows are left where so many are missing: others may look at the stop flag in between.
+            self.worked(u64::from(RANKS_AT_ONCE) / 32);
+            self.push(client, Step::Matches { statement: number, rank: until, remaining });
+            return Flow::Next;
+        }
         let Some(found) = found else {
             self.totals.rows_not_found += u64::from(statement.access == Access::Point);
             return Flow::Next;

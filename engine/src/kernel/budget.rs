@@ -1,6 +1,6 @@
 //! What a run may spend, and who may stop it. The engine never looks at a clock: a caller's thread does, and says stop.
 
-use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 
 /// Why a run ended before its workload did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -53,13 +53,17 @@ impl Default for Options {
     }
 }
 
-/// The wire between a running simulation and another thread: shared by `Arc`, polled every few thousand kernel events.
+/// The wire between a running simulation and another thread: shared by `Arc`, looked at every few thousand steps, records or
+/// entries merged, whatever the run is at.
 #[derive(Debug, Default)]
 pub struct Control {
     /// 0 runs on; otherwise 1 + the cause's place in `CAUSES`.
     stop: AtomicU8,
     /// Millionths of the run that are done.
     progress_millionths: AtomicU32,
+    looks: AtomicU64,
+    /// The look that cancels the run; 0 for none.
+    last_look: u64,
 }
 
 const CAUSES: [StopCause; 5] = [
@@ -71,6 +75,16 @@ const CAUSES: [StopCause; 5] = [
 ];
 
 impl Control {
+    /// One that cancels its run at the look of this number, from 1: a stop at a moment that is the same every time.
+    pub fn canceled_at_look(look: u64) -> Self {
+        Self { last_look: look, ..Self::default() }
+    }
+
+    /// How often the run has looked whether to stop. What it does between two looks is bounded, so this counts its work, too.
+    pub fn looks(&self) -> u64 {
+        self.looks.load(Ordering::Relaxed)
+    }
+
     /// Asks the run to end with `SimulateError::Stopped(cause)`. The first cause given is the one reported.
     pub fn stop(&self, cause: StopCause) {
         let code = CAUSES.iter().position(|known| *known == cause).map_or(0, |place| place as u8 + 1);
@@ -92,6 +106,9 @@ impl Control {
 
     /// Ends what is going on when someone asked for it.
     pub(crate) fn check(&self) -> Result<(), StopCause> {
+        if self.looks.fetch_add(1, Ordering::Relaxed) + 1 == self.last_look {
+            self.stop(StopCause::Canceled);
+        }
         self.stop_cause().map_or(Ok(()), Err)
     }
 
@@ -102,7 +119,29 @@ impl Control {
 }
 
 /// Records or operations prepared before a run between two looks at the stop flag.
-pub(crate) const LOAD_POLL: u64 = 1 << 15;
+pub(crate) const LOAD_POLL: u64 = 1 << 12;
+/// Words, entries or pages between two looks, where each takes a few nanoseconds.
+pub(crate) const BULK_POLL: usize = 1 << 16;
+
+/// What long work asks as it goes on: whether to stop, and what memory it may hold.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits<'a> {
+    pub(crate) control: &'a Control,
+    /// All that the structure at work may hold.
+    pub(crate) memory_bytes: u64,
+}
+
+impl Limits<'_> {
+    /// Whether to go on.
+    pub(crate) fn look(&self) -> Result<(), StopCause> {
+        self.control.check()
+    }
+
+    /// Whether a structure may hold so much.
+    pub(crate) fn verify(&self, held_bytes: u64) -> Result<(), StopCause> {
+        if held_bytes > self.memory_bytes { Err(StopCause::MemoryLimit) } else { Ok(()) }
+    }
+}
 
 /// Memory a run holds, charged where it is allocated.
 #[derive(Debug)]
@@ -120,6 +159,11 @@ impl Memory {
     pub(crate) fn charge(&mut self, bytes: u64) -> Result<(), StopCause> {
         self.used_bytes = self.used_bytes.saturating_add(bytes);
         self.verify(0)
+    }
+
+    /// What is left of the budget.
+    pub(crate) fn left_bytes(&self) -> u64 {
+        self.limit_bytes.saturating_sub(self.used_bytes)
     }
 
     /// Whether the charges and what has `grown_bytes` since still fit.

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::calendar::Event;
 use super::cause::{CLIENT_QUEUE, CPU};
 use super::step::{Flow, Step};
-use super::{Kernel, TOUCHED_REST};
+use super::{Kernel, MANY_STEPS, STEPS_AT_ONCE, TOUCHED_REST};
 use crate::blocks::buffer::at_commit::SpacePage;
 use crate::blocks::tree::{MAX_LEVELS, Path};
 use crate::prng::{Rng, Stream};
@@ -193,6 +193,12 @@ impl Kernel<'_> {
             return;
         }
         self.cpu_ns = std::mem::take(&mut self.clients[client as usize].owed_cpu_ns);
+        self.go_on(client);
+    }
+
+    /// The steps of a client that has its core, until it waits, or has taken so many that the stop flag is to be looked at.
+    pub(super) fn go_on(&mut self, client: u32) {
+        let mut steps = 0;
         loop {
             let flow = match self.clients[client as usize].steps.pop() {
                 Some(step) => self.execute(client, step),
@@ -201,11 +207,22 @@ impl Kernel<'_> {
             if self.trace.is_reached() {
                 return;
             }
+            steps += 1;
             match flow {
-                Flow::Next => {}
-                Flow::Wait => return self.release_core(client),
-                Flow::Ask => return,
+                Flow::Next if steps < STEPS_AT_ONCE => {}
+                Flow::Next => {
+                    self.worked(steps.into());
+                    self.clients[client as usize].owed_cpu_ns = self.cpu_ns;
+                    self.paused = Some(client);
+                    return;
+                }
+                Flow::Wait => {
+                    self.count_steps(steps);
+                    return self.release_core(client);
+                }
+                Flow::Ask => return self.count_steps(steps),
                 Flow::Yield => {
+                    self.count_steps(std::mem::take(&mut steps));
                     // What was done so far takes its time; the step that asked for it comes again after it.
                     let then_ns = self.pass_cpu(client);
                     if !self.run_on(then_ns) {
@@ -217,6 +234,14 @@ impl Kernel<'_> {
                     }
                 }
             }
+        }
+    }
+
+    /// Many steps between two events count like events.
+    #[inline]
+    fn count_steps(&mut self, steps: u32) {
+        if steps >= MANY_STEPS {
+            self.worked(steps.into());
         }
     }
 

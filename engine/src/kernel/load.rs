@@ -1,6 +1,6 @@
 //! Prepares a run: binds the workload to the plan, builds the world it happens in, and the clients.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use super::budget::{Control, Memory, Options};
 use super::calendar::Calendar;
@@ -94,22 +94,21 @@ impl<'a> Kernel<'a> {
         plan: &'a Plan,
         workload: &Workload,
         options: &Options,
-        control: &Control,
-        memory: &mut Memory,
+        control: &'a Control,
     ) -> Result<Self, SimulateError> {
+        let mut budget = Memory::new(options.memory_limit_bytes);
+        let memory = &mut budget;
         let seed = options.seed;
         let program = Program::bind(plan, workload, seed)?;
         let config = &workload.config;
         let changes = program.changes(control)?;
         let universes = universes(&program.tables, &changes)?;
-        let key_spaces: Vec<KeySpace> = program
-            .tables
-            .iter()
-            .zip(&universes)
-            .map(|(table, universe)| KeySpace::new(table, *universe, seed))
-            .collect();
+        let mut key_spaces = Vec::with_capacity(universes.len());
+        for (table, universe) in program.tables.iter().zip(&universes) {
+            memory.charge(KeySpace::memory_for(table, *universe))?;
+            key_spaces.push(KeySpace::new(table, *universe, seed, || control.check())?);
+        }
 
-        memory.charge(key_spaces.iter().map(KeySpace::memory_bytes).sum())?;
         // Each heap that is vacuumed has a client of its own.
         let vacuumed = |spec: &Spec| matches!(spec, Spec::Heap(heap) if heap.vacuum.is_some());
         let workers = plan.blocks.iter().filter(|block| block.reachable && vacuumed(&block.spec)).count();
@@ -143,6 +142,7 @@ impl<'a> Kernel<'a> {
                 skip_lists: numbers_of(&|spec| matches!(spec, Spec::SkipList(_))),
                 record_bytes: table.record_bytes,
                 next_record: table.record_count as u32,
+                arriving: changes_meet_inserts(&program, index, config).then(BTreeSet::new),
                 arrived: table.record_count,
                 draws,
             });
@@ -187,6 +187,11 @@ impl<'a> Kernel<'a> {
         let versioned = world.heaps.iter().any(|heap| heap.versions.is_some());
         Ok(Kernel {
             plan,
+            control,
+            memory: budget,
+            loaded_bytes: 0,
+            stopped: None,
+            paused: None,
             versioned,
             horizon: Horizon::default(),
             statements,
@@ -249,6 +254,16 @@ impl<'a> Kernel<'a> {
             program,
         })
     }
+}
+
+/// Whether a statement may come upon a row of a table that another client is inserting, and change or delete it.
+fn changes_meet_inserts(program: &Program, table: usize, config: &Config) -> bool {
+    let does = |wanted: fn(OperationType) -> bool| {
+        program.statements.iter().any(|one| usize::from(one.table) == table && wanted(one.kind))
+    };
+    config.concurrency > 1
+        && does(|kind| kind == OperationType::Insert)
+        && does(|kind| matches!(kind, OperationType::Update | OperationType::Delete))
 }
 
 /// The cores of the block on the client's `cpu` port, if there is one.

@@ -1,10 +1,13 @@
 //! The trees a run finds: built from the loaded keys at once, or grown one insert at a time.
 
-use super::budget::{Control, LOAD_POLL, Memory, StopCause};
+use super::budget::{Control, LOAD_POLL, Limits, Memory, StopCause};
 use crate::blocks::bits::Bits;
 use crate::blocks::tree::{Tree, TreeShape};
 use crate::workload::InsertOrder;
 use crate::workload::keyspace::KeySpace;
+
+/// Ranks set at once between two looks at the stop flag: 64 a word.
+const RANKS_FILLED: usize = 1 << 24;
 
 /// A tree packed from the loaded keys in order.
 pub(super) fn bulk_tree(
@@ -14,6 +17,7 @@ pub(super) fn bulk_tree(
     control: &Control,
     memory: &Memory,
 ) -> Result<Tree, StopCause> {
+    let limits = Limits { control, memory_bytes: memory.left_bytes() + Bits::bytes_for(keys.universe()) };
     let universe = keys.universe();
     let mut present = Bits::new(universe);
     let contiguous = match keys.order() {
@@ -25,7 +29,12 @@ pub(super) fn bulk_tree(
         }
     };
     match contiguous {
-        Some(base) => present.fill(base, base + loaded),
+        Some(base) => {
+            for from in (base..base + loaded).step_by(RANKS_FILLED) {
+                control.check()?;
+                present.fill(from, (base + loaded).min(from.saturating_add(RANKS_FILLED as u32)));
+            }
+        }
         None => {
             for record in 0..loaded {
                 if u64::from(record) % LOAD_POLL == 0 {
@@ -36,7 +45,7 @@ pub(super) fn bulk_tree(
         }
     }
     if shape.sqlite.is_none() {
-        return Ok(Tree::bulk(shape, universe, present, u64::from(loaded), contiguous));
+        return Tree::bulk(shape, universe, present, u64::from(loaded), contiguous, limits);
     }
     // Entries are not of one size: only one after the other do they tell their pages.
     let mut tree = Tree::empty(shape, universe);
@@ -78,9 +87,15 @@ pub(super) fn without_deleted(
     deleted: impl Fn(u32) -> bool,
     keys: &KeySpace,
     loaded: u32,
-) -> Tree {
-    for record in (0..loaded).filter(|record| deleted(*record)) {
-        tree.remove(keys.rank_of(record));
+    control: &Control,
+) -> Result<Tree, StopCause> {
+    for record in 0..loaded {
+        if u64::from(record) % LOAD_POLL == 0 {
+            control.check()?;
+        }
+        if deleted(record) {
+            tree.remove(keys.rank_of(record));
+        }
     }
-    tree
+    Ok(tree)
 }

@@ -23,7 +23,7 @@ pub(crate) mod step;
 mod world;
 mod writer_lock;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use crate::blocks::buffer::Pool;
 use crate::blocks::buffer::at_commit::SpacePage;
@@ -56,8 +56,14 @@ use load::BoundStatement;
 use program::Program;
 use writer_lock::WriterLock;
 
-/// Events between two looks at the stop flag and the memory.
+/// Events between two looks at the stop flag and the memory. Long work between two events brings the next look nearer.
 const POLL_EVENTS: u64 = 4_096;
+/// Fewer where every operation is traced: each event may tell dozens.
+const POLL_EVENTS_TRACED: u64 = 256;
+/// Steps a client takes without waiting before the stop flag is looked at.
+const STEPS_AT_ONCE: u32 = 4_096;
+/// From here on steps without a wait count as an event each.
+const MANY_STEPS: u32 = 64;
 
 /// Bit of `Client::touched` that stands for every cause from this one on.
 const TOUCHED_REST: usize = 63;
@@ -103,6 +109,9 @@ pub(crate) struct TableState {
     pub(crate) record_bytes: u32,
     /// Number the next inserted record gets.
     pub(crate) next_record: u32,
+    /// Keys of rows that are in some of the table's structures and not yet in all. Absent where nothing changes or deletes rows
+    /// that another client inserts.
+    pub(crate) arriving: Option<BTreeSet<u32>>,
     /// Records whose insertion has happened; deletes do not count.
     pub(crate) arrived: u64,
     pub(crate) draws: Vec<KeyDraw>,
@@ -121,6 +130,14 @@ pub(crate) struct Totals {
 
 pub(crate) struct Kernel<'a> {
     pub(crate) plan: &'a Plan,
+    pub(crate) control: &'a Control,
+    memory: Memory,
+    /// What grows while a run goes on, as it was when the run began: charged then.
+    loaded_bytes: u64,
+    /// Why the run ends at the next look.
+    stopped: Option<StopCause>,
+    /// The client in the middle of many steps, which goes on after a look.
+    paused: Option<u32>,
     pub(crate) program: Program,
     pub(crate) statements: Vec<BoundStatement>,
     pub(crate) tables: Vec<TableState>,
@@ -205,27 +222,21 @@ pub fn simulate(
     options: &Options,
     control: &Control,
 ) -> Result<Report, SimulateError> {
-    let mut memory = Memory::new(options.memory_limit_bytes);
-    let mut kernel = Kernel::load(plan, workload, options, control, &mut memory)?;
-    kernel.run(options, control, &memory)?;
+    let mut kernel = Kernel::load(plan, workload, options, control)?;
+    kernel.run(options)?;
+    let report = kernel.into_report(options)?;
     control.set_progress(1, 1);
-    Ok(kernel.into_report(options))
+    Ok(report)
 }
 
 impl Kernel<'_> {
-    fn run(&mut self, options: &Options, control: &Control, memory: &Memory) -> Result<(), StopCause> {
-        let loaded_bytes = self.growing_bytes();
+    fn run(&mut self, options: &Options) -> Result<(), StopCause> {
+        self.loaded_bytes = self.growing_bytes();
         self.start();
         self.start_background();
         while self.completed < self.program.total && !self.trace.is_reached() {
             if self.events >= self.next_check {
-                control.check()?;
-                control.set_progress(self.completed, self.program.total);
-                memory.verify(self.growing_bytes().saturating_sub(loaded_bytes))?;
-                if self.events >= options.step_limit {
-                    return Err(StopCause::StepLimit);
-                }
-                self.next_check = self.events.saturating_add(POLL_EVENTS).min(options.step_limit);
+                self.look(options)?;
             }
             self.events += 1;
             let (time_ns, event) = self.calendar.next().ok_or(StopCause::Stuck)?;
@@ -246,14 +257,73 @@ impl Kernel<'_> {
                 Event::PoolTimer(pool) => self.pool_timer(usize::from(pool)),
                 Event::VacuumTimer(worker) => self.vacuum_timer(usize::from(worker)),
             }
+            self.go_on_with_paused(options)?;
             while let Some(client) = self.ready.pop_front() {
                 if self.trace.is_reached() {
                     break;
                 }
                 self.resume(client);
+                self.go_on_with_paused(options)?;
+                if self.events >= self.next_check {
+                    self.look(options)?;
+                }
             }
         }
         Ok(())
+    }
+
+    /// Looks whether to stop, and at the memory.
+    fn look(&mut self, options: &Options) -> Result<(), StopCause> {
+        self.stopped.map_or(Ok(()), Err)?;
+        self.control.check()?;
+        self.control.set_progress(self.completed, self.program.total);
+        // What is put off until someone asks must not pile up.
+        self.lsms.iter_mut().for_each(|lsm| lsm.lsm.catch_up());
+        self.memory.verify(self.growing_bytes().saturating_sub(self.loaded_bytes))?;
+        if self.events >= options.step_limit {
+            return Err(StopCause::StepLimit);
+        }
+        let events = if self.trace.is_full() { POLL_EVENTS_TRACED } else { POLL_EVENTS };
+        self.next_check = self.events.saturating_add(events).min(options.step_limit);
+        Ok(())
+    }
+
+    /// A client in the middle of many steps goes on where it was, after a look.
+    #[inline]
+    fn go_on_with_paused(&mut self, options: &Options) -> Result<(), StopCause> {
+        while let Some(client) = self.paused.take() {
+            self.look(options)?;
+            self.cpu_ns = std::mem::take(&mut self.clients[client as usize].owed_cpu_ns);
+            self.go_on(client);
+        }
+        Ok(())
+    }
+
+    /// Work that took as long as so many events: the next look comes sooner.
+    #[inline]
+    pub(crate) fn worked(&mut self, events: u64) {
+        self.next_check = self.next_check.saturating_sub(events);
+    }
+
+    /// Ranks without a row that a range passed, many of them in the time of an event.
+    #[inline]
+    pub(crate) fn passed_ranks(&mut self, from: u32, to: u32) {
+        let events = to.saturating_sub(from) >> 16;
+        if events > 0 {
+            self.worked(events.into());
+        }
+    }
+
+    /// The run ends at the next look, which comes at once.
+    pub(crate) fn stop(&mut self, cause: StopCause) {
+        self.stopped = self.stopped.or(Some(cause));
+        self.next_check = 0;
+    }
+
+    /// What is left of the memory.
+    pub(crate) fn memory_left_bytes(&self) -> u64 {
+        let grown_bytes = self.growing_bytes().saturating_sub(self.loaded_bytes);
+        self.memory.left_bytes().saturating_sub(grown_bytes)
     }
 
     /// Clients of the workload.

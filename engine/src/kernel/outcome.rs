@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::budget::Options;
+use super::budget::{Options, StopCause};
 use super::{Kernel, Source, Storage, TableState, Totals};
 use crate::VERSION;
 use crate::blocks::buffer::{self, HITS, MISSES};
@@ -14,7 +14,9 @@ use crate::report::{BlockResult, LatencyShare, OperationResult, Percentile, Repo
 use crate::units::{NS_PER_SECOND, ns_to_ms, ns_to_seconds};
 
 impl Kernel<'_> {
-    pub(super) fn into_report(mut self, options: &Options) -> Report {
+    /// # Errors
+    /// Someone said stop while it was being written.
+    pub(super) fn into_report(mut self, options: &Options) -> Result<Report, StopCause> {
         let end_ns = self.now_ns;
         self.close_bucket(end_ns);
         self.disks.iter_mut().for_each(|disk| disk.integrate(end_ns));
@@ -40,9 +42,9 @@ impl Kernel<'_> {
         };
         report.series = self.sampler.into_series();
         let blocks = &self.plan.blocks;
-        report.events = self.trace.into_events(|block| blocks[block].id.clone());
-        report.result_hash = report.compute_hash();
-        report
+        report.events = self.trace.into_events(|block| blocks[block].id.clone(), self.control)?;
+        report.result_hash = report.hash(|| self.control.check())?;
+        Ok(report)
     }
 
     /// Rows a table has now, where it keeps them; without a storage its indexes are the table. (Blind writes do not know

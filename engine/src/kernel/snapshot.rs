@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::budget::{Control, Memory, Options};
+use super::budget::{Control, Options};
 use super::{Kernel, Space};
 use crate::plan::{Plan, Spec};
 use crate::{SimulateError, Workload};
@@ -40,22 +40,19 @@ pub fn state_after(
     control: &Control,
     sequence: u32,
 ) -> Result<Option<Snapshot>, SimulateError> {
-    let mut memory = Memory::new(options.memory_limit_bytes);
-    let mut kernel = Kernel::load(plan, workload, options, control, &mut memory)?;
-    kernel.run(options, control, &memory)?;
+    let mut kernel = Kernel::load(plan, workload, options, control)?;
+    kernel.run(options)?;
     let Some((emission, time_ns)) = kernel.trace.emission_of(sequence) else { return Ok(None) };
     drop(kernel);
 
-    let mut memory = Memory::new(options.memory_limit_bytes);
-    let mut kernel = Kernel::load(plan, workload, options, control, &mut memory)?;
+    let mut kernel = Kernel::load(plan, workload, options, control)?;
     kernel.trace.stop_after(emission);
-    kernel.run(options, control, &memory)?;
+    kernel.run(options)?;
     Ok(Some(Snapshot { time_ns, blocks: kernel.states() }))
 }
 
 impl Kernel<'_> {
     fn states(&mut self) -> Vec<BlockState> {
-        self.lsms.iter_mut().for_each(|lsm| lsm.lsm.catch_up());
         self.lsms.iter_mut().for_each(|lsm| lsm.lsm.catch_up());
         let mut states: Vec<Value> = vec![json!({}); self.plan.blocks.len()];
         let page = |space: u16, page: u32| self.page_name(space, page);

@@ -51,7 +51,7 @@ pub(crate) enum Step {
     SkipListRemove { list: u16, rank: u32 },
     /// A row's new version lies on another page: every index gets an entry. `changed`: with another value on columns beside the key.
     MovedRow { table: u16, rank: u32, old_page: u32, changed: bool },
-    /// Adds the entry of a row's new version to a tree, whose leaf has been visited.
+    /// Adds the entry of a row's new version, maybe with a new value, to a tree, whose leaf has been visited.
     TreeVersion { table: u16, tree: u16, rank: u32, old_page: u32 },
     /// A row is in its storage and in all indexes: later operations may choose it.
     RowArrived { table: u16 },
@@ -127,7 +127,11 @@ impl Kernel<'_> {
             Step::SkipListMoved { list } => self.skip_list_moved(client, list),
             Step::SkipListRemove { list, rank } => self.skip_list_remove(client, list, rank),
             Step::RowArrived { table } => {
-                self.tables[usize::from(table)].arrived += 1;
+                let state = &mut self.tables[usize::from(table)];
+                state.arrived += 1;
+                if let Some(arriving) = &mut state.arriving {
+                    arriving.remove(&self.clients[client as usize].rank);
+                }
                 Flow::Next
             }
             Step::RemoveRow { table, rank, found_in } => self.remove_row(client, table, rank, found_in),

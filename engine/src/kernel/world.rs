@@ -1,6 +1,6 @@
 //! Builds what a run finds when it begins: devices, pools and logs, then storages and indexes with their loaded rows.
 
-use super::budget::{Control, LOAD_POLL, Memory, StopCause};
+use super::budget::{Control, LOAD_POLL, Limits, Memory, StopCause};
 use super::loaded_tree::{bulk_tree, inserted_tree, without_deleted};
 use super::program::Changes;
 use super::{Source, Space, Storage};
@@ -251,7 +251,7 @@ impl<'a> World<'a> {
                 Spec::Heap(spec) => {
                     match heap::rows_per_page(spec.page_size_bytes, table.record_bytes, spec.fill_factor) {
                         Some(rows) => {
-                            self.add_heap(block, spec, rows, table, keys.universe(), memory)?;
+                            self.add_heap(block, spec, rows, table, keys.universe(), control, memory)?;
                             true
                         }
                         None => false,
@@ -295,8 +295,10 @@ impl<'a> World<'a> {
             inserted_tree(shape, keys, loaded, control, memory)?
         };
         let tree = match self.heap_of(table) {
-            Some(heap) => without_deleted(tree, self.deleted(heap, table), keys, loaded),
-            None => tree,
+            Some(heap) if heap.deleted_fraction > 0.0 => {
+                without_deleted(tree, self.deleted(heap, table), keys, loaded, control)?
+            }
+            _ => tree,
         };
         let tree =
             if self.heap_of(table).is_some_and(|heap| heap.versions) { tree.with_versions() } else { tree };
@@ -365,7 +367,8 @@ impl<'a> World<'a> {
         let entries = (u64::from(rows) + changes.column_changes).min(u64::from(u32::MAX - 64)) as u32;
         let values =
             Table { name: self.plan.blocks[block].id.clone(), insert_order: column.order, ..table.clone() };
-        let values = KeySpace::new(&values, entries.max(1), self.seed);
+        memory.charge(KeySpace::memory_for(&values, entries.max(1)))?;
+        let values = KeySpace::new(&values, entries.max(1), self.seed, || control.check())?;
         let built = self.add_tree(block, tree, shape, table, &values, control, memory)?;
         if built {
             let index = ColumnIndex::new(self.numbers.of(block), values, rows);
@@ -477,6 +480,7 @@ impl<'a> World<'a> {
         control: &Control,
         memory: &mut Memory,
     ) -> Result<(), SimulateError> {
+        let limits = Limits { control, memory_bytes: memory.left_bytes() };
         memory.charge(Lsm::memory_for(keys.universe()))?;
         // Beside a storage the tree is an index: it holds the place of each row.
         let stored = self.plan.table(&table.name).is_some_and(|plan| plan.storage.is_some());
@@ -495,6 +499,7 @@ impl<'a> World<'a> {
             if put % LOAD_POLL == 0 {
                 control.check()?;
                 memory.verify(lsm.memory_bytes())?;
+                lsm.catch_up();
             }
             let record = if spec.load_puts.is_some() { draws.at(put).below(loaded) } else { put };
             if deleted.as_ref().is_some_and(|deleted| deleted(record as u32)) {
@@ -503,10 +508,10 @@ impl<'a> World<'a> {
             lsm.put(keys.rank_of(record as u32), false);
             if lsm.is_full() {
                 lsm.seal_full();
-                lsm.settle();
+                lsm.settle(limits)?;
             }
         }
-        lsm.flush_all();
+        lsm.flush_all(limits)?;
         let in_bits = Lsm::memory_for(keys.universe());
         memory.charge(lsm.memory_bytes().saturating_sub(in_bits))?;
         let space = self.spaces.len() as u16;
@@ -517,6 +522,7 @@ impl<'a> World<'a> {
         Ok(())
     }
 
+    #[allow(clippy::too_many_arguments, reason = "one call, where every value has its own name")]
     fn add_heap(
         &mut self,
         block: BlockIndex,
@@ -524,6 +530,7 @@ impl<'a> World<'a> {
         rows_per_page: u32,
         table: &Table,
         universe: u32,
+        control: &Control,
         memory: &mut Memory,
     ) -> Result<(), StopCause> {
         memory.charge(Bits::bytes_for(universe))?;
@@ -544,7 +551,7 @@ impl<'a> World<'a> {
             heap = heap.with_versions(spec.fill_factor);
         }
         if spec.deleted_fraction > 0.0 {
-            heap.delete_loaded(self.deleted(spec, table));
+            heap.delete_loaded(self.deleted(spec, table), control)?;
         }
         if let Some(vacuum) = &spec.vacuum {
             heap = heap.with_vacuum(vacuum.clone());
@@ -598,7 +605,7 @@ impl<'a> World<'a> {
             key_bytes: 1,
             insert_order: InsertOrder::Ascending,
         };
-        let keys = KeySpace::new(&unused, 1, self.seed);
+        let Ok(keys) = KeySpace::new(&unused, 1, self.seed, || Ok::<(), std::convert::Infallible>(()));
         match spec {
             Spec::BtreeIndex(tree) | Spec::Clustered(tree) => {
                 if let Some(shape) = TreeShape::postgres_index(

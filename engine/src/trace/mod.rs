@@ -2,13 +2,17 @@
 
 use serde_json::Value;
 
-use crate::kernel::budget::TraceLevel;
+use crate::kernel::budget::{Control, LOAD_POLL, StopCause, TraceLevel};
 use crate::plan::BlockIndex;
 use crate::prng::mix;
 use crate::report::Event;
 
 /// Operations a sampled trace tells at most, about.
 const SAMPLED_OPERATIONS: u64 = 500;
+
+/// Of an event what lies elsewhere: a payload of a few keys (one node of a map is 632 bytes, and each key a string), the names
+/// of its type and its block.
+const EVENT_BYTES: usize = 900;
 
 #[derive(Debug)]
 struct Kept {
@@ -54,6 +58,11 @@ impl Trace {
             TraceLevel::Sampled => mix(operation ^ self.seed) & self.mask == 0,
             TraceLevel::Full => true,
         }
+    }
+
+    /// Whether every operation is told.
+    pub(crate) fn is_full(&self) -> bool {
+        self.level == TraceLevel::Full
     }
 
     /// Whether what happens in the background is told.
@@ -103,23 +112,31 @@ impl Trace {
     }
 
     /// The events in order of time. Operations overlap, so the order of emission is not yet that.
-    pub(crate) fn into_events(mut self, block_id: impl Fn(BlockIndex) -> String) -> Vec<Event> {
+    pub(crate) fn into_events(
+        mut self,
+        block_id: impl Fn(BlockIndex) -> String,
+        control: &Control,
+    ) -> Result<Vec<Event>, StopCause> {
         self.kept.sort_by_key(|event| event.time_ns);
-        self.kept
-            .into_iter()
-            .enumerate()
-            .map(|(sequence, kept)| Event {
+        let mut events = Vec::with_capacity(self.kept.len());
+        for (sequence, kept) in self.kept.into_iter().enumerate() {
+            if sequence as u64 % LOAD_POLL == 0 {
+                control.check()?;
+            }
+            events.push(Event {
                 sequence: sequence as u32,
                 time_ns: kept.time_ns,
                 kind: kept.kind.to_owned(),
                 block_id: block_id(kept.block),
                 payload: kept.payload,
-            })
-            .collect()
+            });
+        }
+        Ok(events)
     }
 
+    /// What the events take, and will take in the report.
     pub(crate) fn memory_bytes(&self) -> u64 {
-        // A payload is a small map: about 300 bytes with its keys.
-        (self.kept.len() * (size_of::<Kept>() + 300)) as u64
+        (self.kept.capacity() * size_of::<Kept>() + self.kept.len() * (size_of::<Event>() + EVENT_BYTES))
+            as u64
     }
 }

@@ -16,11 +16,17 @@ pub(crate) struct KeySpace {
 }
 
 impl KeySpace {
-    pub(crate) fn new(table: &Table, universe: u32, seed: u64) -> Self {
+    /// `look` is asked now and then whether to go on.
+    pub(crate) fn new<E>(
+        table: &Table,
+        universe: u32,
+        seed: u64,
+        look: impl FnMut() -> Result<(), E>,
+    ) -> Result<Self, E> {
         let stream = Stream::new(seed, &format!("keys of {}", table.name));
         let random = match table.insert_order {
             InsertOrder::Mixed { random_fraction } => {
-                RandomRecords::new(universe, random_fraction, Stream::new(seed, "random keys"))
+                RandomRecords::new(universe, random_fraction, Stream::new(seed, "random keys"), look)?
             }
             _ => RandomRecords::default(),
         };
@@ -29,7 +35,7 @@ impl KeySpace {
             _ => universe,
         };
         let permutation = Permutation::new(u64::from(permuted), stream);
-        Self { order: table.insert_order, universe, permutation, random }
+        Ok(Self { order: table.insert_order, universe, permutation, random })
     }
 
     pub(crate) fn universe(&self) -> u32 {
@@ -85,10 +91,17 @@ impl KeySpace {
         }
     }
 
-    pub(crate) fn memory_bytes(&self) -> u64 {
-        self.random.words.capacity() as u64 * 12
+    /// Bytes of what is stored of an order of arrival.
+    pub(crate) fn memory_for(table: &Table, universe: u32) -> u64 {
+        match table.insert_order {
+            InsertOrder::Mixed { .. } => u64::from(universe).div_ceil(64) * 12,
+            _ => 0,
+        }
     }
 }
+
+/// Records drawn between two looks at whether to go on.
+const RECORDS_BETWEEN_LOOKS: u32 = 1 << 16;
 
 /// Which records have random keys, one bit a record, with counts to find the n-th.
 #[derive(Debug, Clone, Default)]
@@ -100,9 +113,19 @@ struct RandomRecords {
 }
 
 impl RandomRecords {
-    fn new(universe: u32, fraction: f64, stream: Stream) -> Self {
-        let mut random = Self::default();
+    fn new<E>(
+        universe: u32,
+        fraction: f64,
+        stream: Stream,
+        mut look: impl FnMut() -> Result<(), E>,
+    ) -> Result<Self, E> {
+        let words = universe.div_ceil(64) as usize;
+        let mut random =
+            Self { words: Vec::with_capacity(words), before: Vec::with_capacity(words), count: 0 };
         for first in (0..universe).step_by(64) {
+            if first % RECORDS_BETWEEN_LOOKS == 0 {
+                look()?;
+            }
             let records = (universe - first).min(64);
             let drawn = (0..records)
                 .filter(|bit| stream.at(u64::from(first + bit)).unit() < fraction)
@@ -111,7 +134,7 @@ impl RandomRecords {
             random.words.push(drawn);
             random.count += drawn.count_ones();
         }
-        random
+        Ok(random)
     }
 
     fn contains(&self, record: u32) -> bool {
@@ -150,7 +173,8 @@ mod tests {
     fn keys(insert_order: InsertOrder, universe: u32) -> KeySpace {
         let table =
             Table { name: "t".to_owned(), record_count: 0, record_bytes: 1, key_bytes: 8, insert_order };
-        KeySpace::new(&table, universe, 7)
+        let Ok(keys) = KeySpace::new(&table, universe, 7, || Ok::<(), std::convert::Infallible>(()));
+        keys
     }
 
     #[test]

@@ -16,6 +16,8 @@ use super::bits::Bits;
 use super::counters::Counters;
 use super::rows::RowMap;
 use super::wal::record::{PageRef, Record};
+use crate::Control;
+use crate::kernel::budget::{LOAD_POLL, StopCause};
 use crate::kernel::snapshot::listed;
 use crate::kernel::step::{Flow, Step};
 use crate::kernel::{Kernel, Storage};
@@ -140,17 +142,30 @@ impl HeapBlock {
     }
 
     /// Deletes loaded records, and vacuums.
-    pub(crate) fn delete_loaded(&mut self, deleted: impl Fn(u32) -> bool) {
+    pub(crate) fn delete_loaded(
+        &mut self,
+        deleted: impl Fn(u32) -> bool,
+        control: &Control,
+    ) -> Result<(), StopCause> {
         // No transaction has begun yet: the number before the first stands for what went before.
         let before = u32::MAX;
-        for record in (0..self.row_count as u32).filter(|record| deleted(*record)) {
-            self.remove(record, before);
+        for record in 0..self.row_count as u32 {
+            if u64::from(record) % LOAD_POLL == 0 {
+                control.check()?;
+            }
+            if deleted(record) {
+                self.remove(record, before);
+            }
         }
         if let Some(versions) = &mut self.versions {
-            (0..versions.pages()).for_each(|page| {
+            for page in 0..versions.pages() {
+                if u64::from(page) % LOAD_POLL == 0 {
+                    control.check()?;
+                }
                 versions.vacuum(page, 0);
-            });
+            }
         }
+        Ok(())
     }
 
     /// What updates do to a page beside changing a row.

@@ -193,9 +193,13 @@ impl Kernel<'_> {
             let (tree, old_rank) = (column.tree, column.rank_of(record));
             match if changed { column.change(record) } else { None } {
                 Some(rank) => {
-                    self.trees[usize::from(tree)].tree.retire(old_rank, old_page, transaction);
-                    self.trees[usize::from(tree)].counters.add(DELETES, 1);
-                    steps.push(Step::TreeInsert { tree, rank });
+                    // An entry that another client has not added yet never will be.
+                    let block = &mut self.trees[usize::from(tree)];
+                    if block.tree.contains(old_rank) {
+                        block.tree.retire(old_rank, old_page, transaction);
+                        block.counters.add(DELETES, 1);
+                    }
+                    steps.push(Step::TreeVersion { table, tree, rank, old_page });
                     steps.push(Step::Search { tree, rank, write: true });
                 }
                 None => {
@@ -261,11 +265,15 @@ impl Kernel<'_> {
         let number = usize::from(tree);
         let state = &self.tables[usize::from(table)];
         let Some(Storage::Heap(heap)) = state.storage else { return Flow::Next };
-        if !self.trees[number].tree.contains(rank) {
-            // Deleted in the meantime.
-            return Flow::Next;
-        }
         let column = state.column_indexes.iter().find(|column| column.tree == tree);
+        if !self.trees[number].tree.contains(rank) {
+            // A new value; or the row was deleted, or changed again, in the meantime.
+            let current = column.is_some_and(|column| {
+                let record = column.record_of(rank);
+                self.heaps[usize::from(heap)].contains(record) && column.rank_of(record) == rank
+            });
+            return if current { self.tree_insert(client, tree, rank) } else { Flow::Next };
+        }
         let heap = &self.heaps[usize::from(heap)];
         let page_of = |rank: u32| {
             heap.page_of(match column {

@@ -66,6 +66,11 @@ impl SstFile {
         low + ranks[low..high].partition_point(|other| *other < rank)
     }
 
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        (self.ranks.capacity() + self.deleted.capacity() + self.blobs.capacity()) as u64 * 4
+            + size_of::<Self>() as u64
+    }
+
     /// Page of the entry at a position; that of the last entry beyond it.
     pub(crate) fn page_of(&self, position: usize) -> u32 {
         let position = position.min(self.ranks.len() - 1) as u32;

@@ -7,6 +7,7 @@ use super::blob::{self, BlobFile};
 use super::file::{self, SstFile};
 use super::merge::{self, Run};
 use super::{Lsm, Pressure, bloom, leveldb, policy};
+use crate::kernel::budget::{Limits, StopCause};
 use crate::plan::CompactionKind;
 
 /// The keys of a level that a running compaction is going to write.
@@ -54,11 +55,19 @@ impl Job {
         self.outputs.len()
     }
 
+    /// Bytes of the files it is going to leave.
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        self.outputs.iter().map(SstFile::memory_bytes).sum::<u64>() + self.dropped.capacity() as u64 * 4
+    }
+
     /// Entries its merge writes.
     pub(crate) fn merged_entries(&self) -> u64 {
         if self.trivial { 0 } else { self.outputs.iter().map(|file| file.ranks.len() as u64).sum() }
     }
 }
+
+/// Most times a merge holds its inputs beside the files they lie in: a level's files as one run, and what two runs become.
+const MERGE_COPIES: u64 = 3;
 
 /// The entries of an output file.
 struct Entries {
@@ -69,9 +78,15 @@ struct Entries {
 }
 
 impl Lsm {
-    /// The flush of the oldest full memtable. It stays readable until the flush is finished.
-    pub(crate) fn begin_flush(&mut self) -> Option<Job> {
-        let (ranks, deleted) = self.sealed.front_mut()?.take_sorted(&mut self.scratch);
+    /// The flush of the oldest full memtable, if there is one. It stays readable until the flush is finished.
+    ///
+    /// # Errors
+    /// Why the run has to end; the tree is then of no use any more.
+    pub(crate) fn begin_flush(&mut self, limits: Limits<'_>) -> Result<Option<Job>, StopCause> {
+        let held_bytes = self.memory_bytes();
+        let Some(memtable) = self.sealed.front_mut() else { return Ok(None) };
+        limits.verify(held_bytes + memtable.sorting_bytes())?;
+        let (ranks, deleted) = memtable.take_sorted(&mut self.scratch, limits)?;
         let (smallest, largest) = (ranks[0], ranks[ranks.len() - 1]);
         let output_level = match self.spec.compaction {
             // What a running compaction is going to write is not on its level yet.
@@ -91,7 +106,7 @@ impl Lsm {
         let written = (!blobs.is_empty() && values > 0).then(|| self.write_blobs(smallest, largest, values));
         let mut file = self.new_file(Entries { ranks, deleted, blobs }, output_level);
         file.flushed = true;
-        Some(Job {
+        Ok(Some(Job {
             flush: true,
             number: 0,
             trivial: false,
@@ -107,7 +122,7 @@ impl Lsm {
             outputs: vec![file],
             blobs: written.map(|(file, _)| file),
             dropped: Vec::new(),
-        })
+        }))
     }
 
     fn write_blobs(&mut self, smallest: u32, largest: u32, values: u64) -> (BlobFile, u64) {
@@ -142,12 +157,20 @@ impl Lsm {
         file
     }
 
-    /// The compaction the policy wants next, beside those that are running.
-    pub(crate) fn begin_compaction(&mut self) -> Option<Job> {
+    /// The compaction the policy wants next, if any, beside those that are running.
+    ///
+    /// # Errors
+    /// Why the run has to end; the tree is then of no use any more.
+    pub(crate) fn begin_compaction(&mut self, limits: Limits<'_>) -> Result<Option<Job>, StopCause> {
         if self.claims.len() >= self.spec.max_compactions() {
-            return None;
+            return Ok(None);
         }
-        let task = policy::pick(&self.spec, &self.levels, &self.pointers, &self.claims)?;
+        let Some(task) = policy::pick(&self.spec, &self.levels, &self.pointers, &self.claims) else {
+            return Ok(None);
+        };
+        let inputs = task.inputs.iter().map(|(level, file)| &self.levels[*level][*file]);
+        let input_bytes: u64 = inputs.map(SstFile::memory_bytes).sum();
+        limits.verify(self.memory_bytes() + MERGE_COPIES * input_bytes)?;
         let number = self.compactions;
         self.compactions = self.compactions.wrapping_add(1);
         let (smallest, largest) = policy::range_of(&self.levels, &task.inputs);
@@ -185,7 +208,7 @@ impl Lsm {
         };
         if task.trivial {
             job.outputs = files.into_iter().map(|file| SstFile { busy: false, ..file.clone() }).collect();
-            return Some(job);
+            return Ok(Some(job));
         }
         // Each file of level 0 is a run of its own; a deeper level's files follow one another.
         let mut runs: Vec<Run<'_>> = Vec::new();
@@ -193,9 +216,9 @@ impl Lsm {
         for ((level, _), file) in task.inputs.iter().zip(&files) {
             match runs.last_mut().filter(|_| *level > 0 && run_level == Some(*level)) {
                 Some(run) => {
-                    run.ranks.to_mut().extend_from_slice(&file.ranks);
-                    run.deleted.to_mut().extend_from_slice(&file.deleted);
-                    run.blobs.to_mut().extend_from_slice(&file.blobs);
+                    merge::append(run.ranks.to_mut(), &file.ranks, limits)?;
+                    merge::append(run.deleted.to_mut(), &file.deleted, limits)?;
+                    merge::append(run.blobs.to_mut(), &file.blobs, limits)?;
                 }
                 None => runs.push(Run {
                     ranks: Cow::Borrowed(&file.ranks),
@@ -205,19 +228,20 @@ impl Lsm {
             }
             run_level = Some(*level);
         }
-        let (mut ranks, mut deleted) = merge::merge(&runs);
-        let mut blobs = merge::newest_blobs(&runs, &ranks, &mut job.dropped);
+        let (mut ranks, mut deleted) = merge::merge(&runs, limits)?;
+        let mut blobs = merge::newest_blobs(&runs, &ranks, &mut job.dropped, limits)?;
+        drop(runs);
         let deeper = self.levels[task.output_level + 1..]
             .iter()
             .any(|files| !file::overlapping(files, smallest, largest).is_empty());
         if !deleted.is_empty() && !deeper && task.output_level > 0 {
             // Nothing older is left for the tombstones to hide.
-            merge::without(&mut ranks, &deleted);
+            merge::without(&mut ranks, &deleted, limits)?;
             blobs.retain(|blob| *blob != blob::NONE);
             deleted.clear();
         }
         if ranks.is_empty() {
-            return Some(job);
+            return Ok(Some(job));
         }
         if !blobs.is_empty() {
             self.collect_blobs(&ranks, &mut blobs, &mut job);
@@ -231,16 +255,16 @@ impl Lsm {
             let gone = deleted.partition_point(|rank| *rank < ranks[start]);
             let gone_end = deleted.partition_point(|rank| *rank <= ranks[end - 1]);
             let entries = Entries {
-                ranks: ranks[start..end].to_vec(),
-                deleted: deleted[gone..gone_end].to_vec(),
-                blobs: blobs.get(start..end).unwrap_or_default().to_vec(),
+                ranks: merge::copied(&ranks[start..end], limits)?,
+                deleted: merge::copied(&deleted[gone..gone_end], limits)?,
+                blobs: merge::copied(blobs.get(start..end).unwrap_or_default(), limits)?,
             };
             let file = self.new_file(entries, task.output_level);
             job.write_bytes += file.bytes;
             job.outputs.push(file);
             start = end;
         }
-        Some(job)
+        Ok(Some(job))
     }
 
     /// Values in the oldest blob files are read and written again.

@@ -5,8 +5,10 @@
 //! that never reads pays nothing for it.
 
 use super::encoding::Encoding;
+use super::merge::copied;
 use super::sort::sort;
 use crate::blocks::bits::Bits;
+use crate::kernel::budget::{Limits, StopCause};
 use crate::plan::LsmFormat;
 
 const LEVELDB_ARENA_BLOCK: u64 = 4096;
@@ -121,15 +123,25 @@ impl Memtable {
         present
     }
 
+    /// Bytes it takes beside itself to bring its keys in order.
+    pub(crate) fn sorting_bytes(&self) -> u64 {
+        let key_and_age_bytes = if self.tombstones.is_empty() { 4 } else { 8 };
+        self.ranks.len() as u64 * (key_and_age_bytes + 4) + self.tombstones.len() as u64 * 4
+    }
+
     /// Its keys in order, and which of them are tombstones. It stays readable until it is emptied.
-    pub(crate) fn take_sorted(&mut self, scratch: &mut Vec<u32>) -> (Vec<u32>, Vec<u32>) {
+    pub(crate) fn take_sorted(
+        &mut self,
+        scratch: &mut Vec<u32>,
+        limits: Limits<'_>,
+    ) -> Result<(Vec<u32>, Vec<u32>), StopCause> {
         if self.indexed > 0 {
             // The order of arrival, in which the others were to follow, ends now.
             self.index();
         }
         let mut deleted = Vec::new();
         if self.tombstones.is_empty() {
-            sort(&mut self.ranks, scratch, self.universe);
+            sort(&mut self.ranks, scratch, self.universe, limits)?;
             self.ranks.dedup();
         } else {
             // Key and inverted age in one number: sorted, the newest entry of a key comes first.
@@ -144,7 +156,7 @@ impl Memtable {
             self.ranks.extend(entries.iter().map(|entry| (entry >> 32) as u32));
         }
         self.indexed = self.indexed.min(self.ranks.len());
-        (self.ranks.clone(), deleted)
+        Ok((copied(&self.ranks, limits)?, deleted))
     }
 
     /// Its keys are in a file: it can be used again.

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use super::blob;
 use super::encoding::Layout;
 use super::file::SstFile;
+use crate::kernel::budget::{BULK_POLL, Limits, StopCause};
 
 /// A sorted run: its ranks, and those of them that are tombstones.
 #[derive(Debug, Clone)]
@@ -16,7 +17,7 @@ pub(crate) struct Run<'f> {
 }
 
 /// Merges runs, the newest first, to (keys, those of them that are tombstones). A key's newest entry stays.
-pub(crate) fn merge(runs: &[Run<'_>]) -> (Vec<u32>, Vec<u32>) {
+pub(crate) fn merge(runs: &[Run<'_>], limits: Limits<'_>) -> Result<(Vec<u32>, Vec<u32>), StopCause> {
     let mut ranks = Cow::Borrowed(&[][..]);
     let mut deleted = Cow::Borrowed(&[][..]);
     for (number, older) in runs.iter().enumerate() {
@@ -26,68 +27,107 @@ pub(crate) fn merge(runs: &[Run<'_>]) -> (Vec<u32>, Vec<u32>) {
         }
         if !older.deleted.is_empty() {
             // A tombstone is over where something newer is.
-            let mut gone = older.deleted.to_vec();
-            without(&mut gone, &ranks);
-            deleted = merge_two(&deleted, &gone).into();
+            let mut gone = copied(&older.deleted, limits)?;
+            without(&mut gone, &ranks, limits)?;
+            deleted = merge_two(&deleted, &gone, limits)?.into();
         }
-        ranks = merge_two(&ranks, &older.ranks).into();
+        ranks = merge_two(&ranks, &older.ranks, limits)?.into();
     }
-    (ranks.into_owned(), deleted.into_owned())
+    let owned = |entries: Cow<'_, [u32]>| match entries {
+        Cow::Borrowed(entries) => copied(entries, limits),
+        Cow::Owned(entries) => Ok(entries),
+    };
+    Ok((owned(ranks)?, owned(deleted)?))
 }
 
 /// By merged rank the blob file of its newest entry; `dropped` gets those of older entries. Empty where values are inline.
-pub(crate) fn newest_blobs(runs: &[Run<'_>], ranks: &[u32], dropped: &mut Vec<u32>) -> Vec<u32> {
+pub(crate) fn newest_blobs(
+    runs: &[Run<'_>],
+    ranks: &[u32],
+    dropped: &mut Vec<u32>,
+    limits: Limits<'_>,
+) -> Result<Vec<u32>, StopCause> {
     if runs.iter().all(|run| run.blobs.is_empty()) {
-        return Vec::new();
+        return Ok(Vec::new());
     }
     let mut blobs = vec![blob::NONE; ranks.len()];
     // The oldest first: what is newer takes the place.
     for run in runs.iter().rev() {
         let mut place = 0;
-        for (rank, blob) in run.ranks.iter().zip(run.blobs.iter()) {
-            place += ranks[place..].iter().take_while(|merged| *merged < rank).count();
-            let older = std::mem::replace(&mut blobs[place], *blob);
-            dropped.extend((older != blob::NONE).then_some(older));
+        for portion in 0..run.ranks.len().div_ceil(BULK_POLL) {
+            limits.look()?;
+            let portion = portion * BULK_POLL..run.ranks.len().min((portion + 1) * BULK_POLL);
+            for (rank, blob) in run.ranks[portion.clone()].iter().zip(&run.blobs[portion]) {
+                place += ranks[place..].iter().take_while(|merged| *merged < rank).count();
+                let older = std::mem::replace(&mut blobs[place], *blob);
+                dropped.extend((older != blob::NONE).then_some(older));
+            }
         }
     }
-    blobs
+    Ok(blobs)
 }
 
 /// Takes those of `ranks` out that are among `others`; both ascend.
-pub(crate) fn without(ranks: &mut Vec<u32>, others: &[u32]) {
+pub(crate) fn without(ranks: &mut Vec<u32>, others: &[u32], limits: Limits<'_>) -> Result<(), StopCause> {
     let mut rest = others;
-    ranks.retain(|rank| {
-        // Steps that double: what is looked for lies near where one side is dense, far where it is sparse.
-        let mut step = 1;
-        while step < rest.len() && rest[step] < *rank {
-            step *= 2;
+    let (mut kept, mut next) = (0, 0);
+    while next < ranks.len() {
+        limits.look()?;
+        for place in next..ranks.len().min(next + BULK_POLL) {
+            let rank = ranks[place];
+            // Steps that double: what is looked for lies near where one side is dense, far where it is sparse.
+            let mut step = 1;
+            while step < rest.len() && rest[step] < rank {
+                step *= 2;
+            }
+            let reach = &rest[..rest.len().min(step + 1)];
+            rest = &rest[reach.partition_point(|other| *other < rank)..];
+            ranks[kept] = rank;
+            kept += usize::from(rest.first() != Some(&rank));
         }
-        let reach = &rest[..rest.len().min(step + 1)];
-        rest = &rest[reach.partition_point(|other| other < rank)..];
-        rest.first() != Some(rank)
-    });
+        next += BULK_POLL;
+    }
+    ranks.truncate(kept);
+    Ok(())
 }
 
-fn merge_two(a: &[u32], b: &[u32]) -> Vec<u32> {
+fn merge_two(a: &[u32], b: &[u32], limits: Limits<'_>) -> Result<Vec<u32>, StopCause> {
     let mut merged = vec![0; a.len() + b.len()];
     let (mut i, mut j, mut n) = (0, 0, 0);
     // Without branches on the data: random keys would mispredict every second one.
-    for place in &mut merged {
-        if i == a.len() || j == b.len() {
-            break;
+    'merging: for portion in merged.chunks_mut(BULK_POLL) {
+        limits.look()?;
+        for place in portion {
+            if i == a.len() || j == b.len() {
+                break 'merging;
+            }
+            let (x, y) = (a[i], b[j]);
+            *place = x.min(y);
+            i += usize::from(x <= y);
+            j += usize::from(y <= x);
+            n += 1;
         }
-        let (x, y) = (a[i], b[j]);
-        *place = x.min(y);
-        i += usize::from(x <= y);
-        j += usize::from(y <= x);
-        n += 1;
-    }
-    for rest in [&a[i..], &b[j..]] {
-        merged[n..n + rest.len()].copy_from_slice(rest);
-        n += rest.len();
     }
     merged.truncate(n);
-    merged
+    append(&mut merged, &a[i..], limits)?;
+    append(&mut merged, &b[j..], limits)?;
+    Ok(merged)
+}
+
+/// Adds entries, however many there are.
+pub(crate) fn append(to: &mut Vec<u32>, entries: &[u32], limits: Limits<'_>) -> Result<(), StopCause> {
+    to.reserve_exact(entries.len());
+    for portion in entries.chunks(BULK_POLL) {
+        limits.look()?;
+        to.extend_from_slice(portion);
+    }
+    Ok(())
+}
+
+pub(crate) fn copied(entries: &[u32], limits: Limits<'_>) -> Result<Vec<u32>, StopCause> {
+    let mut copy = Vec::new();
+    append(&mut copy, entries, limits)?;
+    Ok(copy)
 }
 
 /// When an output file ends.
@@ -177,6 +217,7 @@ pub(crate) fn cut(ranks: &[u32], layout: &Layout, rule: Cut, grandparents: &[Sst
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Control;
     use proptest::prelude::*;
     use std::collections::BTreeMap;
 
@@ -195,7 +236,8 @@ mod tests {
                 blobs: Cow::default(),
             };
             let sorted: Vec<Run<'_>> = runs.iter().map(of).collect();
-            let (ranks, deleted) = merge(&sorted);
+            let control = Control::default();
+            let (ranks, deleted) = merge(&sorted, Limits { control: &control, memory_bytes: u64::MAX }).unwrap();
             prop_assert_eq!(ranks, newest.keys().copied().collect::<Vec<_>>());
             let gone: Vec<u32> = newest.iter().filter(|(_, gone)| **gone).map(|(rank, _)| *rank).collect();
             prop_assert_eq!(deleted, gone);

@@ -26,6 +26,7 @@ use std::collections::VecDeque;
 use serde_json::{Value, json};
 
 use super::bits::Bits;
+use crate::kernel::budget::{Limits, StopCause};
 use crate::kernel::snapshot::listed;
 use crate::plan::{CompactionKind, LsmFormat, LsmSpec};
 use blob::Blobs;
@@ -177,21 +178,22 @@ impl Lsm {
     }
 
     /// Flushes and compacts until there is nothing left to do: how a load before a run ends.
-    pub(crate) fn settle(&mut self) {
-        while let Some(job) = self.begin_flush() {
+    pub(crate) fn settle(&mut self, limits: Limits<'_>) -> Result<(), StopCause> {
+        while let Some(job) = self.begin_flush(limits)? {
             self.finish(job);
         }
-        while let Some(job) = self.begin_compaction() {
+        while let Some(job) = self.begin_compaction(limits)? {
             self.finish(job);
         }
+        Ok(())
     }
 
     /// Flushes the memtable, full or not, and settles.
-    pub(crate) fn flush_all(&mut self) {
+    pub(crate) fn flush_all(&mut self, limits: Limits<'_>) -> Result<(), StopCause> {
         if !self.active.is_empty() {
             self.seal();
         }
-        self.settle();
+        self.settle(limits)
     }
 
     pub(crate) fn is_live(&mut self, rank: u32) -> bool {
@@ -244,10 +246,6 @@ impl Lsm {
         self.live.memory_bytes()
             + self.scratch.capacity() as u64 * 4
             + tables.map(Memtable::memory_bytes).sum::<u64>()
-            + files
-                .map(|file| {
-                    (file.ranks.capacity() + file.deleted.capacity() + file.blobs.capacity()) as u64 * 4 + 100
-                })
-                .sum::<u64>()
+            + files.map(SstFile::memory_bytes).sum::<u64>()
     }
 }

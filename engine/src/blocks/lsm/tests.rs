@@ -1,6 +1,7 @@
 //! The tree against a sorted map, with small buffers so that every policy runs often.
 
 use super::*;
+use crate::Control;
 use crate::plan::BloomKind;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -107,6 +108,29 @@ fn kinds() -> impl Strategy<Value = LsmSpec> {
     })
 }
 
+impl Lsm {
+    fn unlimited<T>(&mut self, work: impl FnOnce(&mut Self, Limits<'_>) -> Result<T, StopCause>) -> T {
+        let control = Control::default();
+        work(self, Limits { control: &control, memory_bytes: u64::MAX }).unwrap()
+    }
+
+    fn flush(&mut self) -> Option<Job> {
+        self.unlimited(|lsm, limits| lsm.begin_flush(limits))
+    }
+
+    fn compaction(&mut self) -> Option<Job> {
+        self.unlimited(|lsm, limits| lsm.begin_compaction(limits))
+    }
+
+    fn settled(&mut self) {
+        self.unlimited(|lsm, limits| lsm.settle(limits));
+    }
+
+    fn flushed(&mut self) {
+        self.unlimited(|lsm, limits| lsm.flush_all(limits));
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
@@ -125,10 +149,10 @@ proptest! {
             lsm.seal_full();
             if interleaved {
                 // A flush comes in between the begin and the end of a compaction.
-                while let Some(job) = lsm.begin_compaction() {
+                while let Some(job) = lsm.compaction() {
                     running.push(job);
                 }
-                if let Some(job) = lsm.begin_flush() {
+                if let Some(job) = lsm.flush() {
                     lsm.finish(job);
                     check(&mut lsm, &model);
                 }
@@ -137,14 +161,14 @@ proptest! {
                     check(&mut lsm, &model);
                 }
             } else {
-                lsm.settle();
+                lsm.settled();
             }
         }
         running.into_iter().for_each(|job| lsm.finish(job));
         check(&mut lsm, &model);
-        lsm.flush_all();
+        lsm.flushed();
         check(&mut lsm, &model);
-        prop_assert!(lsm.begin_compaction().is_none());
+        prop_assert!(lsm.compaction().is_none());
     }
 
     #[test]
@@ -160,7 +184,7 @@ proptest! {
             lsm.put(rank, deleted);
             model.insert(rank, !deleted);
             lsm.seal_full();
-            lsm.settle();
+            lsm.settled();
         }
         let expected: Vec<u32> =
             model.range(rank..).filter(|(_, live)| **live).map(|(rank, _)| *rank).take(rows as usize).collect();
@@ -197,7 +221,7 @@ fn a_job_moves_as_many_bytes_as_the_levels_gain_and_lose() {
     for number in 0..4_000u32 {
         lsm.put(number.wrapping_mul(2_654_435_761) % UNIVERSE, false);
         lsm.seal_full();
-        while let Some(job) = lsm.begin_flush().or_else(|| lsm.begin_compaction()) {
+        while let Some(job) = lsm.flush().or_else(|| lsm.compaction()) {
             let expected = lsm.sst_bytes() + job.write_bytes - job.read_bytes;
             lsm.finish(job);
             assert_eq!(lsm.sst_bytes(), expected);
@@ -231,7 +255,7 @@ fn filters_err_as_often_as_their_formula_says() {
         let mut lsm = Lsm::new(spec, 8, 60, 400_000);
         // Every tenth key, in one file.
         (0..5_000).for_each(|rank| lsm.put(rank * 10, false));
-        lsm.flush_all();
+        lsm.flushed();
         assert_eq!(lsm.level_sizes().iter().map(|(files, _)| files).sum::<usize>(), 1);
         let mut pages = Vec::new();
         let asked = (0..49_990).filter(|rank| rank % 10 != 0);
@@ -251,7 +275,7 @@ fn lazy_leveling_keeps_one_last_run_and_fewer_than_a_ratio_of_runs_a_tier() {
         lsm.put(number.wrapping_mul(2_654_435_761) % 100_000, false);
         if lsm.is_full() {
             lsm.seal_full();
-            lsm.settle();
+            lsm.settled();
             let sizes = lsm.level_sizes();
             most = most.max(sizes[0].0 + sizes[1..].iter().filter(|(files, _)| *files > 0).count());
         }
@@ -279,12 +303,12 @@ fn separated_values_are_written_once_and_read_with_one_block_more() {
         for number in 0..60_000u32 {
             lsm.put(number.wrapping_mul(2_654_435_761) % 20_000, false);
             lsm.seal_full();
-            while let Some(job) = lsm.begin_flush().or_else(|| lsm.begin_compaction()) {
+            while let Some(job) = lsm.flush().or_else(|| lsm.compaction()) {
                 written += job.write_bytes;
                 lsm.finish(job);
             }
         }
-        lsm.flush_all();
+        lsm.flushed();
         (lsm, written)
     };
     let (mut inline, inline_written) = load(None, 0.0);

@@ -19,9 +19,12 @@ mod sqlite;
 mod sqlite_format;
 mod versions;
 
+use std::convert::Infallible;
+
 use serde_json::{Value, json};
 
 use super::bits::Bits;
+use crate::kernel::budget::{BULK_POLL, Limits, StopCause};
 use crate::kernel::snapshot::listed;
 pub(crate) use level::NONE;
 use level::{Bulk, Level, Node};
@@ -30,6 +33,9 @@ use old_entries::OldEntries;
 pub(crate) use shape::TreeShape;
 use sqlite::SqliteTree;
 pub(crate) use sqlite_format::{Cells, Structure};
+
+/// Pages that bulk loading begins between two looks at the stop flag.
+const PAGES_BETWEEN_LOOKS: u32 = 1 << 13;
 
 /// More levels than any tree of 32-bit ranks can have.
 pub(crate) const MAX_LEVELS: usize = 32;
@@ -82,6 +88,13 @@ struct Directory {
     filled: u32,
 }
 
+/// Bits of a rank within a stretch: fine enough that most stretches lie in one leaf, where leaves are large enough for that to
+/// cost little.
+fn directory_shift(shape: &TreeShape) -> u32 {
+    let entries = shape.leaf.bulk_items.max(2);
+    if entries < 64 { entries.ilog2() } else { entries.ilog2() - 2 }
+}
+
 impl Tree {
     /// An empty tree over ranks below `universe`.
     pub(crate) fn empty(shape: TreeShape, universe: u32) -> Self {
@@ -111,9 +124,10 @@ impl Tree {
         present: Bits,
         keys: u64,
         contiguous: Option<u32>,
-    ) -> Self {
+        limits: Limits<'_>,
+    ) -> Result<Self, StopCause> {
         if keys == 0 {
-            return Self::empty(shape, universe);
+            return Ok(Self::empty(shape, universe));
         }
         let mut counts = Vec::new();
         let mut items = keys;
@@ -129,10 +143,15 @@ impl Tree {
         let mut starts = Vec::new();
         if contiguous.is_none() {
             let (pages, per_page, _) = counts[0];
+            let directory_bytes = 4 * (u64::from(universe >> directory_shift(&shape)) + 1);
+            limits.verify(present.memory_bytes() + u64::from(pages) * 4 + directory_bytes)?;
             starts.reserve_exact(pages as usize);
             starts.push(0);
             let mut rank = present.next(0).unwrap_or(0);
-            for _ in 1..pages {
+            for page in 1..pages {
+                if page % PAGES_BETWEEN_LOOKS == 0 {
+                    limits.look()?;
+                }
                 rank = present.select(rank, per_page).unwrap_or(rank);
                 starts.push(rank);
             }
@@ -166,9 +185,9 @@ impl Tree {
             old: None,
         };
         if contiguous.is_none() {
-            tree.make_directory();
+            tree.direct(|| limits.look())?;
         }
-        tree
+        Ok(tree)
     }
 
     #[inline]
@@ -184,6 +203,11 @@ impl Tree {
 
     pub(crate) fn keys(&self) -> u64 {
         self.keys
+    }
+
+    /// Ranks are below.
+    pub(crate) fn universe(&self) -> u32 {
+        self.present.len()
     }
 
     pub(crate) fn height(&self) -> usize {
@@ -545,16 +569,23 @@ impl Tree {
     }
 
     fn make_directory(&mut self) {
+        let never = || Ok::<(), Infallible>(());
+        self.direct(never).unwrap_or_else(|never| match never {})
+    }
+
+    /// Makes the directory; `look` is asked now and then whether to go on.
+    fn direct<E>(&mut self, mut look: impl FnMut() -> Result<(), E>) -> Result<(), E> {
         let universe = self.present.len();
-        // Fine enough that most stretches lie in one leaf, where leaves are large enough for that to cost little.
-        let entries = self.shape.leaf.bulk_items.max(2);
-        let shift = if entries < 64 { entries.ilog2() } else { entries.ilog2() - 2 };
+        let shift = directory_shift(&self.shape);
         let mut leaves = vec![0; (universe >> shift) as usize + 1];
         let mut leaf = 0;
         let mut filled = 0;
         // Stretches beyond the start of the rightmost leaf belong to it without an entry.
         for (stretch, entry) in leaves.iter_mut().enumerate() {
             let rank = (stretch as u32) << shift;
+            if stretch % BULK_POLL == 0 {
+                look()?;
+            }
             loop {
                 let next = self.levels[0].get(leaf).next;
                 if next == NONE || self.levels[0].get(next).start > rank {
@@ -569,6 +600,7 @@ impl Tree {
             }
         }
         self.directory = Directory { shift, leaves, filled };
+        Ok(())
     }
 
     /// Gives the rightmost leaf the entries up to `rank`, so that a later split can move them.

@@ -24,7 +24,10 @@ fn cells(structure: &str, page_bytes: u32, key_bytes: u32, value_bytes: u32, uni
     let structure = match structure {
         "table" => Structure::Table,
         "without_rowid" => Structure::WithoutRowid,
-        _ => Structure::Index(KeySpace::new(&table, universe, 1)),
+        _ => {
+            let Ok(keys) = KeySpace::new(&table, universe, 1, || Ok::<(), std::convert::Infallible>(()));
+            Structure::Index(keys)
+        }
     };
     Cells::new(page_bytes, structure, key_bytes, key_bytes + value_bytes)
 }

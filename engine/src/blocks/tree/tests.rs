@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::*;
+use crate::Control;
 use crate::prng::Stream;
 
 pub(super) const UNIVERSE: u32 = 4_000;
@@ -12,6 +13,19 @@ pub(super) const UNIVERSE: u32 = 4_000;
 fn shape(merge_threshold: f64) -> TreeShape {
     // Small pages: 10 keys a leaf at most, so that a few thousand keys make four levels.
     TreeShape::postgres_index(24 + 16 + 10 * 20, 8, 0.8, true, merge_threshold).unwrap()
+}
+
+/// A tree built in bulk, whatever memory it takes.
+pub(super) fn bulk_tree(
+    shape: TreeShape,
+    universe: u32,
+    present: Bits,
+    keys: u64,
+    contiguous: Option<u32>,
+) -> Tree {
+    let control = Control::default();
+    let limits = Limits { control: &control, memory_bytes: u64::MAX };
+    Tree::bulk(shape, universe, present, keys, contiguous, limits).unwrap()
 }
 
 /// Leaves as lists of keys, with the same split rule; no inner pages, no merging.
@@ -97,7 +111,7 @@ pub(super) fn verify(tree: &Tree, expected: &BTreeSet<u32>) -> Vec<(u32, Vec<u32
 fn bulk(keys: &BTreeSet<u32>, contiguous: Option<u32>, merge_threshold: f64) -> Tree {
     let mut present = Bits::new(UNIVERSE);
     keys.iter().for_each(|key| present.set(*key));
-    Tree::bulk(shape(merge_threshold), UNIVERSE, present, keys.len() as u64, contiguous)
+    bulk_tree(shape(merge_threshold), UNIVERSE, present, keys.len() as u64, contiguous)
 }
 
 proptest! {

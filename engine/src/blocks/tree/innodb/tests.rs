@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 
-use super::super::tests::{UNIVERSE, verify};
+use super::super::tests::{UNIVERSE, bulk_tree, verify};
 use super::super::{Bits, Tree, TreeShape};
 use crate::prng::Stream;
 
@@ -229,7 +229,7 @@ proptest! {
         let mut present = Bits::new(UNIVERSE);
         keys.iter().for_each(|key| present.set(*key));
         let contiguous = (!spread && loaded > 0).then_some(9);
-        let mut tree = Tree::bulk(shape, UNIVERSE, present, keys.len() as u64, contiguous);
+        let mut tree = bulk_tree(shape, UNIVERSE, present, keys.len() as u64, contiguous);
         verify(&tree, &keys);
         let mut rng = Stream::new(seed, "steps").at(0);
         let mut run = rng.below(u64::from(UNIVERSE)) as u32;
@@ -282,7 +282,7 @@ fn ordered_keys_give_the_measured_pages() {
     for (records, leaves) in [(100_000, 133), (400_000, 530)] {
         let mut present = Bits::new(records);
         present.fill(0, records);
-        let tree = Tree::bulk(secondary(), records, present, u64::from(records), Some(0));
+        let tree = bulk_tree(secondary(), records, present, u64::from(records), Some(0));
         assert_eq!((tree.height(), tree.pages(0)), (2, leaves));
     }
 }
