@@ -4,9 +4,12 @@
 /** The types behind each interface, for fragments on interfaces. */
 export const possibleTypes = {
   "AsyncJob": [
-    "SimulationJob"
+    "SimulationJob",
+    "UserDataExportJob"
   ],
   "Node": [
+    "BlockConfig",
+    "Branch",
     "Design",
     "DesignVersion",
     "RunEvent",
@@ -14,15 +17,18 @@ export const possibleTypes = {
     "SimulationRun",
     "Template",
     "User",
+    "UserDataExportJob",
     "Workload"
   ],
   "Timestamped": [
+    "BlockConfig",
     "Design",
     "Workload"
   ],
   "UserError": [
     "CanvasError",
     "InputError",
+    "MergeConflictError",
     "QuotaError",
     "VersionConflictError"
   ]
@@ -31,11 +37,20 @@ export const possibleTypes = {
 /** Fields that are connections, by type, and which of their arguments make another list. */
 export const connections = {
   "Design": {
-    "versions": [],
-    "runs": []
+    "branches": [],
+    "versions": [
+      "branch"
+    ],
+    "runs": [
+      "filter",
+      "orderBy"
+    ]
   },
   "DesignVersion": {
-    "runs": []
+    "runs": [
+      "filter",
+      "orderBy"
+    ]
   },
   "Query": {
     "designs": [
@@ -45,7 +60,15 @@ export const connections = {
     "templates": [
       "category"
     ],
-    "workloadTemplates": []
+    "workloadTemplates": [],
+    "blockConfigs": [
+      "type"
+    ]
+  },
+  "SimulationJob": {
+    "logs": [
+      "minLevel"
+    ]
   },
   "SimulationRun": {
     "events": [
@@ -58,10 +81,20 @@ export const connections = {
     "designs": [
       "filter"
     ],
-    "workloads": []
+    "workloads": [],
+    "jobs": [
+      "status"
+    ],
+    "runs": [
+      "filter",
+      "orderBy"
+    ]
   },
   "Workload": {
-    "runs": []
+    "runs": [
+      "filter",
+      "orderBy"
+    ]
   }
 };
 
