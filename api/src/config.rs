@@ -120,6 +120,13 @@ impl Config {
     }
 }
 
+/// A link to a path under the public URL, which has none of its own.
+pub fn link(public_url: &Url, path: &str) -> Url {
+    let mut link = public_url.clone();
+    link.set_path(path);
+    link
+}
+
 fn public_url(environment: &Environment, bind: SocketAddr) -> Result<Url, ConfigError> {
     const RULE: &str =
         "must be an http:// or https:// URL without a path, for example https://simulator.example.org";

@@ -16,7 +16,10 @@ use super::{
     ErrorCode, Fault, ServiceResult, UserError, creation::commit, designs::announce_change, error::Detail,
     permissions::lock_for,
 };
-use crate::auth::{Viewer, new_share_link, share_token_hash};
+use crate::{
+    auth::{Viewer, new_share_link, share_token_hash},
+    config::link,
+};
 
 /// Collaborators of one design.
 const MAX_COLLABORATORS: u64 = 100;
@@ -79,9 +82,7 @@ pub async fn rotate_link(
 
 /// The link that opens a design by its share token.
 pub fn share_url(public_url: &Url, token: &str) -> Url {
-    let mut url = public_url.clone();
-    url.set_path(&format!("share/{token}"));
-    url
+    link(public_url, &format!("share/{token}"))
 }
 
 /// The design that a share token opens now.
