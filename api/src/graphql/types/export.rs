@@ -6,7 +6,7 @@ use super::job::{JobFailure, JobStatus};
 use crate::{
     auth::{Download, Tokens},
     config::Config,
-    graphql::{errors::internal, id::GlobalId},
+    graphql::{errors::internal, id::GlobalId, scalars::Url},
     service::exports,
 };
 
@@ -29,12 +29,15 @@ impl UserDataExportJob {
 
     /// A JSON document. The link is good for ten minutes, and a new one is made each time it is asked for; null until
     /// COMPLETED, and 24 hours after that.
-    async fn download_url(&self, ctx: &Context<'_>) -> Option<Result<String, Error>> {
+    async fn download_url(&self, ctx: &Context<'_>) -> Option<Result<Url, Error>> {
         let user_id = self.0.user_id.filter(|_| exports::is_readable(&self.0))?;
         let tokens = ctx.data_unchecked::<Tokens>();
-        let base = &ctx.data_unchecked::<Config>().public_url;
+        let mut url = ctx.data_unchecked::<Config>().public_url.clone();
         let token = tokens.issue_download(Download { job_id: self.0.id, user_id });
-        Some(token.map(|token| format!("{base}exports/{token}")).map_err(internal))
+        Some(token.map_err(internal).map(|token| {
+            url.set_path(&format!("exports/{token}"));
+            Url(url)
+        }))
     }
 
     /// Terminal states never change.
