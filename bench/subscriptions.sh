@@ -31,8 +31,8 @@ export DATABASE_URL="${TEST_DATABASE_URL%/*}/$database" REDIS_URL="$TEST_REDIS_U
 export JWT_SECRET="a secret of a bench, 32 bytes or more"
 port="$(free_port)"
 cd "$WORK"
-# One user stands for many.
-BIND="127.0.0.1:$port" RATE_LIMIT_FREE=off LIVE_SUBSCRIPTIONS_FREE="$COUNT" RUST_LOG=warn "$PROGRAM" >"$WORK/api.log" 2>&1 &
+# One user at one address stands for many.
+BIND="127.0.0.1:$port" RATE_LIMIT_FREE=off LIVE_SUBSCRIPTIONS_FREE="$COUNT" SOCKETS_PER_ADDRESS="$COUNT" RUST_LOG=warn "$PROGRAM" >"$WORK/api.log" 2>&1 &
 API_PID=$!
 cd "$OLDPWD"
 await_port "$port" "$API_PID"

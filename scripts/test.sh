@@ -89,6 +89,7 @@ cargo test --workspace --locked
 
 say "the schema and its clients"
 node api/tests/clients/cache-settings.mjs --check
+node --test api/tests/clients/breaking-changes.test.mjs
 node api/tests/clients/breaking-changes.mjs
 node api/tests/clients/sdl/check.mjs
 

@@ -71,7 +71,7 @@ pub struct Config {
     pub trusted_proxies: Vec<IpNet>,
     /// `TRUSTED_DOCUMENTS`: when set, no other documents are executed.
     pub trusted_documents: Option<TrustedDocuments>,
-    /// `RATE_LIMIT_…` and `LIVE_SUBSCRIPTIONS_…`: how much of the gateway callers may use.
+    /// `RATE_LIMIT_…`, `LIVE_SUBSCRIPTIONS_…` and `SOCKETS_PER_ADDRESS`: how much of the gateway callers may use.
     pub allowances: Allowances,
 }
 
@@ -190,12 +190,13 @@ fn allowances(environment: &Environment) -> Result<Allowances, ConfigError> {
     };
     let live =
         |name, default: u32| environment.number(name, default.into(), 0..=1_000_000).map(|live| live as u32);
-    let Allowances { anonymous, free, premium } = &mut allowances;
+    let Allowances { anonymous, free, premium, sockets_per_address } = &mut allowances;
     anonymous.points_per_minute = points("RATE_LIMIT_ANONYMOUS", anonymous.points_per_minute)?;
     free.points_per_minute = points("RATE_LIMIT_FREE", free.points_per_minute)?;
     premium.points_per_minute = points("RATE_LIMIT_PREMIUM", premium.points_per_minute)?;
     free.live_subscriptions = live("LIVE_SUBSCRIPTIONS_FREE", free.live_subscriptions)?;
     premium.live_subscriptions = live("LIVE_SUBSCRIPTIONS_PREMIUM", premium.live_subscriptions)?;
+    *sockets_per_address = live("SOCKETS_PER_ADDRESS", *sockets_per_address)?;
     Ok(allowances)
 }
 

@@ -147,8 +147,8 @@ rows_by_id! {
     BlockConfigById => block_config::Model, |reader, ids| reader.own_block_configs(ids), |row| row.id;
     /// An export of the viewer's own data.
     ExportById => background_job::Model, |reader, ids| reader.own_exports(ids), |row| row.id;
-    /// The run of a job, by the id of the job.
-    RunOfJob => simulation_run::Model, |reader, ids| runs::find_by_jobs(&reader.db, ids),
+    /// The run of a job, by the id of the job, if the viewer may open its design.
+    RunOfJob => simulation_run::Model, |reader, ids| runs::find_by_jobs(&reader.db, ids, reader.viewer),
         |row| row.job_id.unwrap_or_default();
 }
 

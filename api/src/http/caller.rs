@@ -37,6 +37,13 @@ pub struct Caller {
     pub expires_at: Option<DateTime<Utc>>,
 }
 
+/// Someone whose token is not good.
+pub struct Stranger {
+    pub error: ServerError,
+    /// Of their address.
+    pub standing: Option<Standing>,
+}
+
 /// The account of one request.
 pub struct Tally {
     payer: Payer,
@@ -56,14 +63,22 @@ impl Gateway {
         }
     }
 
-    /// Who an `Authorization` value names.
+    /// Who an `Authorization` value names. One that names nobody is paid for by its address, so that trying tokens costs
+    /// what asking without one does.
     ///
     /// # Errors
-    /// The error to tell a client whose token is not good.
-    pub fn caller(&self, origin: Origin) -> Result<Caller, ServerError> {
+    /// What to tell a client whose token is not good.
+    pub fn caller(&self, origin: Origin) -> Result<Caller, Stranger> {
         let Origin { authorization, request_id, user_agent, client_ip } = origin;
-        let identity = auth::identity(&self.state.tokens, authorization?.as_deref())
-            .map_err(|_| coded(UNAUTHENTICATED, "The access token is invalid or has expired"))?;
+        let identity = authorization.and_then(|authorization| {
+            auth::identity(&self.state.tokens, authorization.as_deref())
+                .map_err(|_| coded(UNAUTHENTICATED, "The access token is invalid or has expired"))
+        });
+        let identity = identity.map_err(|error| {
+            let standing = self.rates.charge(Payer::address(client_ip), None, NonZeroU32::MIN);
+            let error = standing.and_then(|standing| standing.refusal()).unwrap_or(error);
+            Stranger { error, standing }
+        })?;
         let viewer = identity.map(|identity| identity.viewer);
         Ok(Caller {
             context: RequestContext { viewer, request_id, user_agent, client_ip },

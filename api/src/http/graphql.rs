@@ -99,7 +99,12 @@ async fn answer(
     body: Body,
     standing: &mut Option<Standing>,
 ) -> Result<GraphqlResponse, Refusal> {
-    let caller = gateway.caller(gateway.origin(&parts.extensions, &parts.headers, request_id))?;
+    let caller = gateway.caller(gateway.origin(&parts.extensions, &parts.headers, request_id)).map_err(
+        |stranger| {
+            *standing = stranger.standing;
+            stranger.error
+        },
+    )?;
     if let Some(viewer) = caller.context.viewer {
         tracing::Span::current().record("user_id", tracing::field::display(viewer.user_id));
     }

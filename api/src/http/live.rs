@@ -1,42 +1,52 @@
-//! Live subscriptions of each user.
+//! How much of a kind everyone has at a time: live subscriptions of each user, sockets of each address.
 
 use std::{
     collections::HashMap,
+    hash::Hash,
     sync::{Arc, Mutex, PoisonError},
 };
 
-use uuid::Uuid;
-
 /// Who has how many in this process.
-#[derive(Clone, Default)]
-pub struct LiveSubscriptions(Arc<Mutex<HashMap<Uuid, u32>>>);
+pub struct Places<K>(Arc<Mutex<HashMap<K, u32>>>);
 
-/// One live subscription, for as long as this is kept.
-pub struct Place {
-    live: LiveSubscriptions,
-    user: Uuid,
+/// One of them, for as long as this is kept.
+pub struct Place<K: Eq + Hash> {
+    places: Places<K>,
+    holder: K,
 }
 
-impl LiveSubscriptions {
-    /// A place for one more; none when the user has `limit` of them.
-    pub fn enter(&self, user: Uuid, limit: u32) -> Option<Place> {
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = counts.entry(user).or_default();
-        if *count >= limit {
-            return None;
-        }
-        *count += 1;
-        Some(Place { live: self.clone(), user })
+impl<K> Default for Places<K> {
+    fn default() -> Self {
+        Self(Arc::default())
     }
 }
 
-impl Drop for Place {
+impl<K> Clone for Places<K> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<K: Copy + Eq + Hash> Places<K> {
+    /// A place for one more; none when the holder has `limit` of them.
+    pub fn enter(&self, holder: K, limit: u32) -> Option<Place<K>> {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = counts.get(&holder).copied().unwrap_or_default();
+        if held >= limit {
+            return None;
+        }
+        counts.insert(holder, held + 1);
+        Some(Place { places: self.clone(), holder })
+    }
+}
+
+impl<K: Eq + Hash> Drop for Place<K> {
     fn drop(&mut self) {
-        let mut counts = self.live.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = counts.get_mut(&self.user) {
+        let mut counts = self.places.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = counts.get_mut(&self.holder) {
             *count -= 1;
             if *count == 0 {
-                counts.remove(&self.user);
+                counts.remove(&self.holder);
             }
         }
     }
@@ -48,14 +58,15 @@ mod tests {
 
     #[test]
     fn a_place_is_free_again_once_it_is_dropped() {
-        let (live, user) = (LiveSubscriptions::default(), Uuid::now_v7());
-        let first = live.enter(user, 2);
-        let second = live.enter(user, 2);
-        assert!(first.is_some() && second.is_some() && live.enter(user, 2).is_none());
-        assert!(live.enter(Uuid::now_v7(), 1).is_some());
+        let places = Places::default();
+        let first = places.enter('a', 2);
+        let second = places.enter('a', 2);
+        assert!(first.is_some() && second.is_some() && places.enter('a', 2).is_none());
+        assert!(places.enter('b', 1).is_some());
         drop(first);
-        assert!(live.enter(user, 2).is_some());
+        assert!(places.enter('a', 2).is_some());
         drop(second);
-        assert!(live.0.lock().unwrap().is_empty());
+        assert!(places.enter('c', 0).is_none());
+        assert!(places.0.lock().unwrap().is_empty());
     }
 }

@@ -20,13 +20,14 @@ mod rate;
 pub mod share;
 pub mod websocket;
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use async_graphql::extensions::apollo_persisted_queries::LruCacheStorage;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::watch;
+use uuid::Uuid;
 
-use self::{cost::Costs, live::LiveSubscriptions, rate::Rates};
+use self::{cost::Costs, live::Places, rate::Rates};
 use crate::state::State;
 
 /// Documents that clients may refer to by hash. A document is bounded (see `operation`), so this bounds the memory.
@@ -39,7 +40,10 @@ pub struct Gateway {
     persisted: LruCacheStorage,
     costs: Arc<Costs>,
     rates: Arc<Rates>,
-    live: LiveSubscriptions,
+    /// Live subscriptions of each user.
+    live: Places<Uuid>,
+    /// Sockets of each network; those from nobody knows where count together.
+    sockets: Places<Option<IpAddr>>,
     metrics: PrometheusHandle,
     /// Turns true when the process is about to stop. Whoever waits for its senders to be alone waits for every socket.
     draining: watch::Receiver<bool>,
@@ -53,7 +57,8 @@ impl Gateway {
             rates: Arc::new(Rates::new(&state.config.allowances)),
             state,
             costs: Arc::new(costs),
-            live: LiveSubscriptions::default(),
+            live: Places::default(),
+            sockets: Places::default(),
             persisted: LruCacheStorage::new(PERSISTED_DOCUMENTS),
             metrics: metrics::recorder(),
             draining,

@@ -14,8 +14,8 @@ use axum::{
         Extension, State,
         ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code},
     },
-    http::{Extensions, HeaderMap},
-    response::Response,
+    http::{Extensions, HeaderMap, StatusCode, header},
+    response::{IntoResponse as _, Response},
 };
 use chrono::Utc;
 use message::{ClientMessage, ServerMessage};
@@ -29,6 +29,7 @@ use tracing::Instrument;
 
 use super::{
     Gateway,
+    address::network,
     caller::{Caller, Origin},
     errors::{RATE_LIMITED, coded},
     metrics::LIVE_SOCKETS,
@@ -90,6 +91,12 @@ pub async fn handle(
         .write_buffer_size(BUFFER_BYTES);
     let speaks_protocol = upgrade.selected_protocol().is_some();
     let origin = gateway.origin(&extensions, &headers, request_id.clone());
+    let limit = gateway.state.config.allowances.sockets_per_address;
+    let Some(place) = gateway.sockets.enter(origin.client_ip.map(network), limit) else {
+        let retry_after = [(header::RETRY_AFTER, "1")];
+        return (StatusCode::TOO_MANY_REQUESTS, retry_after, "Too many sockets from this address\n")
+            .into_response();
+    };
     let span = tracing::info_span!("websocket", request_id, user_id = tracing::field::Empty);
     upgrade.on_upgrade(move |socket| {
         async move {
@@ -101,7 +108,7 @@ pub async fn handle(
                 operations: Operations::new(),
                 socket,
             };
-            let _counted = CountedSocket::new();
+            let _counted = (place, CountedSocket::new());
             let end = if speaks_protocol {
                 connection.run().await
             } else {
@@ -200,10 +207,9 @@ impl Connection {
                 if authorization.is_some() {
                     origin.authorization = Ok(authorization);
                 }
-                let caller = self
-                    .gateway
-                    .caller(origin)
-                    .map_err(|error| End::new(FORBIDDEN, format!("Forbidden: {}", error.message)))?;
+                let caller = self.gateway.caller(origin).map_err(|refused| {
+                    End::new(FORBIDDEN, format!("Forbidden: {}", refused.error.message))
+                })?;
                 if let Some(viewer) = caller.context.viewer {
                     tracing::Span::current().record("user_id", tracing::field::display(viewer.user_id));
                 }

@@ -1,12 +1,16 @@
 //! The right to be forgotten.
 
-use entity::store::{user_removal, users};
+use entity::store::{
+    user_removal::{self, Removed},
+    users,
+};
 use uuid::Uuid;
 use worker::{bus::Notice, pool::Services};
 
 use super::{
     Fault, ServiceResult, UserError,
     creation::{begin_creation, commit},
+    designs::announce_change,
     input::Mistakes,
 };
 use crate::auth::Viewer;
@@ -32,9 +36,13 @@ pub async fn remove(
         let message = "confirmHandle must be the handle of the account that is to be deleted";
         return Err(UserError::invalid(&["confirmHandle"], message).into());
     }
-    let unfinished = user_removal::remove(&txn, viewer.user_id, keep_public).await?;
+    let Removed { unfinished_jobs, designs } =
+        user_removal::remove(&txn, viewer.user_id, keep_public).await?;
     commit(txn).await?;
-    for job_id in unfinished {
+    for design_id in designs {
+        announce_change(services, design_id).await;
+    }
+    for job_id in unfinished_jobs {
         // Without its row a job commits nothing; this only spares the work.
         if let Err(error) = services.queue.cancel(job_id).await {
             tracing::warn!(%job_id, %error, "the job of a deleted account stays in the queue until it is claimed");

@@ -27,14 +27,18 @@ pub struct SignedIn {
 }
 
 /// Makes an account on the FREE tier and signs it in.
+#[expect(clippy::too_many_arguments, reason = "who asks and what for")]
 pub async fn register(
     services: &Services,
     tokens: &Tokens,
+    throttle: &SignInThrottle,
+    address: Option<IpAddr>,
     handle: &str,
     email: &str,
     password: String,
     user_agent: Option<String>,
 ) -> ServiceResult<SignedIn> {
+    throttle.attempt(email, address)?;
     let user = create(services, handle, email, password, Tier::Free).await?;
     open_session(services, tokens, user, user_agent).await
 }

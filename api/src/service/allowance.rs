@@ -22,6 +22,8 @@ pub struct Allowances {
     pub anonymous: Allowance,
     pub free: Allowance,
     pub premium: Allowance,
+    /// WebSockets of one address at a time, whoever signs in on them; an address may be a whole office's.
+    pub sockets_per_address: u32,
 }
 
 impl Default for Allowances {
@@ -35,6 +37,7 @@ impl Default for Allowances {
             anonymous: allowance(30, 0, 10_000),
             free: allowance(100, 20, 100_000),
             premium: allowance(600, 100, 100_000),
+            sockets_per_address: 1_000,
         }
     }
 }

@@ -3,13 +3,16 @@
 use engine::{SimulateError, Workload, estimate::Estimate};
 use entity::{
     status::Tier,
-    store::{designs, users, workloads},
+    store::{
+        design_access::{self, Access},
+        designs, users, workloads,
+    },
 };
 use serde_json::Value as Json;
 use uuid::Uuid;
 use worker::pool::Services;
 
-use super::{ServiceResult, plan::Plan, workloads::document_of};
+use super::{ServiceResult, permissions::Permissions, plan::Plan, workloads::document_of};
 use crate::auth::Viewer;
 
 /// An estimate, and why the viewer may not run it; none when they may.
@@ -46,12 +49,15 @@ pub async fn of_job(
         Some(id) => users::find(db, id).await?,
         None => None,
     };
+    let access = design_access::of_viewer(db, &[design.id], user_id).await?;
+    let access = access.get(&design.id).copied().unwrap_or(Access::None);
+    let may = Permissions::of(access, design.deleted_at.is_some());
     let refusal = match user {
         None => Some("sign in to run simulations on the server".to_owned()),
-        Some(user) if design.user_id != Some(user.id) => {
-            Some("only its owner can run this design".to_owned())
+        Some(_) if access < Access::Edit => {
+            Some("only the owner of the design and its editors can run it".to_owned())
         }
-        Some(_) if design.deleted_at.is_some() => Some("the design is archived".to_owned()),
+        Some(_) if !may.can_run => Some("the design is archived; unarchive it first".to_owned()),
         Some(_) if workload.deleted_at.is_some() => Some("the workload is archived".to_owned()),
         Some(user) if user.tier == Tier::Free && !free_jobs_allowed => {
             Some("simulations on this server are part of the PREMIUM plan".to_owned())

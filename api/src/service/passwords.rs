@@ -1,15 +1,22 @@
 //! Changing a password.
 
+use std::net::IpAddr;
+
 use entity::store::{self, users};
 use worker::pool::Services;
 
-use super::{ErrorCode, Fault, ServiceResult, UserError, accounts::check_password, input::Mistakes};
+use super::{
+    ErrorCode, Fault, ServiceResult, UserError, accounts::check_password, input::Mistakes,
+    sign_in::SignInThrottle,
+};
 use crate::auth::{Viewer, hash_password, verify_password};
 
 /// Gives the viewer another password and ends all their sessions but this one.
 pub async fn change(
     services: &Services,
     viewer: Option<Viewer>,
+    throttle: &SignInThrottle,
+    address: Option<IpAddr>,
     current: String,
     new: String,
 ) -> ServiceResult<()> {
@@ -18,6 +25,8 @@ pub async fn change(
     check_password(&mut mistakes, "newPassword", &new);
     mistakes.none()?;
     let user = users::find(&services.db, viewer.user_id).await?.ok_or(Fault::Unauthenticated)?;
+    // Who has found a token must not learn the password by it.
+    throttle.attempt(&user.email, address)?;
     if !verify_password(current, Some(user.password_hash.clone())).await? {
         let message = "currentPassword is wrong";
         return Err(UserError::new(ErrorCode::InvalidCredentials, &["currentPassword"], message).into());

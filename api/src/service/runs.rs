@@ -150,19 +150,15 @@ pub async fn append_events(
 ) -> ServiceResult<(simulation_run::Model, usize)> {
     let viewer = viewer.ok_or(Fault::Unauthenticated)?;
     let (txn, user) = begin_creation(services, viewer).await?;
+    // Who saved a run may have lost its design since.
+    if runs::find_visible(&txn, &[run_id], Some(viewer.user_id)).await?.is_empty() {
+        return Err(UserError::not_found(&["runId"], "run").into());
+    }
     let run = client_runs::find_for_update(&txn, run_id, viewer.user_id).await?;
-    let Some(run) = run.filter(|run| run.engine == RunEngine::Client) else {
-        // A run that may be read is no secret; any other is.
-        let readable = runs::find_visible(&txn, &[run_id], Some(viewer.user_id)).await?.pop();
-        return Err(match readable {
-            Some(_) => {
-                let message = "events can be added only by who saved the run, and not to a run of the server";
-                UserError::new(ErrorCode::Forbidden, &["runId"], message)
-            }
-            None => UserError::not_found(&["runId"], "run"),
-        }
-        .into());
-    };
+    let run = run.filter(|run| run.engine == RunEngine::Client).ok_or_else(|| {
+        let message = "events can be added only by who saved the run, and not to a run of the server";
+        UserError::new(ErrorCode::Forbidden, &["runId"], message)
+    })?;
     let mut mistakes = Mistakes::default();
     let events = events(&mut mistakes, told, run.started_at);
     mistakes.none()?;

@@ -1,4 +1,5 @@
-//! How often someone may try to sign in: for each account, whether it exists or not, and for each address.
+//! How often someone may try to sign in, to register or to change a password: for each account, whether it exists or not, and
+//! for each address. Each of these tells something of an account, and each costs a hash.
 
 use std::{
     hash::{BuildHasher, RandomState},

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, helpers included")]
 
+mod authorization;
 mod exports;
 mod fuzz;
 mod graphql;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, connect_async,
-    tungstenite::{Message, client::IntoClientRequest, http::HeaderValue},
+    tungstenite::{self, Message, client::IntoClientRequest, http::HeaderValue},
 };
 
 use crate::support::TestServer;
@@ -232,6 +232,24 @@ async fn a_user_has_a_number_of_live_subscriptions_and_gets_a_place_back() {
         }
     }
     assert!(limited < 6, "a place is free again after each round");
+}
+
+#[tokio::test]
+async fn an_address_has_a_number_of_sockets_and_gets_a_place_back() {
+    let server = TestServer::start_with(&[("SOCKETS_PER_ADDRESS", "1")]).await;
+    let first = Socket::ready(&server).await;
+    let url = server.url("/graphql/ws").replacen("http", "ws", 1);
+    match connect_async(&url).await {
+        Err(tungstenite::Error::Http(response)) => assert_eq!(response.status(), 429),
+        other => panic!("{other:?}"),
+    }
+    drop(first);
+    let freed = async {
+        while connect_async(&url).await.is_err() {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(20), freed).await.expect("the place is free again");
 }
 
 #[tokio::test]

@@ -51,13 +51,16 @@ pub(super) fn readable_designs(viewer: Option<Uuid>) -> SelectStatement {
         .to_owned()
 }
 
-/// The runs of these jobs, without `metrics`. Only the submitter of a job and admins come to its id.
+/// The runs of these jobs whose design the viewer may open, without `metrics`: who submitted a job may have lost its design.
 pub async fn find_by_jobs(
     db: &impl ConnectionTrait,
     job_ids: &[Uuid],
+    viewer: Option<Uuid>,
 ) -> Result<Vec<simulation_run::Model>, StoreError> {
     let mut select = without_metrics();
-    select.and_where(Expr::col(simulation_run::Column::JobId).is_in(job_ids.iter().copied()));
+    select
+        .and_where(Expr::col(simulation_run::Column::JobId).is_in(job_ids.iter().copied()))
+        .and_where(Expr::col(simulation_run::Column::DesignId).in_subquery(readable_designs(viewer)));
     all(db, &select).await
 }
 

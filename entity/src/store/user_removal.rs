@@ -13,15 +13,21 @@ use crate::{
     user, workload,
 };
 
+/// What went with an account.
+pub struct Removed {
+    /// Jobs that had not ended.
+    pub unfinished_jobs: Vec<Uuid>,
+    pub designs: Vec<Uuid>,
+}
+
 /// Removes an account with its sessions, designs, workloads, configurations, jobs and runs. With `keep_public` its PUBLIC
-/// designs stay without an owner, with their runs. What others' runs are the result of stays without an owner too. Returns
-/// the ids of the jobs that had not ended.
+/// designs stay without an owner, with their runs. What others' runs are the result of stays without an owner too.
 pub async fn remove(
     txn: &DatabaseTransaction,
     user_id: Uuid,
     keep_public: bool,
-) -> Result<Vec<Uuid>, StoreError> {
-    let unfinished = unfinished_jobs(txn, user_id).await?;
+) -> Result<Removed, StoreError> {
+    let unfinished_jobs = unfinished_jobs(txn, user_id).await?;
     if keep_public {
         design::Entity::update_many()
             .col_expr(design::Column::UserId, Expr::value(None::<Uuid>))
@@ -31,6 +37,13 @@ pub async fn remove(
             .exec(txn)
             .await?;
     }
+    let designs = design::Entity::find()
+        .select_only()
+        .column(design::Column::Id)
+        .filter(design::Column::UserId.eq(user_id))
+        .into_tuple()
+        .all(txn)
+        .await?;
     // Versions, jobs and runs of a design go with it.
     design::Entity::delete_many().filter(design::Column::UserId.eq(user_id)).exec(txn).await?;
     simulation_job::Entity::delete_many()
@@ -67,7 +80,7 @@ pub async fn remove(
         .await?;
     // Sessions, keys, configurations and background jobs go with the row; what else points at it points nowhere then.
     user::Entity::delete_by_id(user_id).exec(txn).await?;
-    Ok(unfinished)
+    Ok(Removed { unfinished_jobs, designs })
 }
 
 async fn unfinished_jobs(txn: &DatabaseTransaction, user_id: Uuid) -> Result<Vec<Uuid>, StoreError> {

@@ -24,9 +24,12 @@ impl AccountMutation {
     /// Makes an account and signs it in.
     async fn user_register(&self, ctx: &Context<'_>, input: UserRegisterInput) -> Payload<SessionPayload> {
         let UserRegisterInput { handle, email, password } = input;
-        let agent = request(ctx).user_agent.clone();
-        let made = accounts::register(services(ctx), tokens(ctx), &handle, &email, password, agent).await;
-        Some(payload(made))
+        let RequestContext { user_agent, client_ip, .. } = request(ctx).clone();
+        let throttle = ctx.data_unchecked::<SignInThrottle>();
+        let (services, tokens) = (services(ctx), tokens(ctx));
+        let made =
+            accounts::register(services, tokens, throttle, client_ip, &handle, &email, password, user_agent);
+        Some(payload(made.await))
     }
 
     /// Signs in.

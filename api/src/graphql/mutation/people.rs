@@ -3,12 +3,12 @@ use async_graphql::{Context, Enum, Error, ID, InputObject, Object, SimpleObject}
 use super::{Payload, UserErrors};
 use crate::{
     graphql::{
-        context::{services, viewer},
+        context::{request, services, viewer},
         errors::settle,
         id::{GlobalId, user_key},
         types::{export::UserDataExportJob, plan::PlanTier, user::User},
     },
-    service::{account_removal, administration, exports, passwords},
+    service::{account_removal, administration, exports, passwords, sign_in::SignInThrottle},
 };
 
 #[derive(Default)]
@@ -23,7 +23,10 @@ impl PeopleMutation {
         input: PasswordChangeInput,
     ) -> Payload<PasswordChangePayload> {
         let PasswordChangeInput { current_password, new_password } = input;
-        let changed = passwords::change(services(ctx), viewer(ctx), current_password, new_password).await;
+        let (throttle, address) = (ctx.data_unchecked::<SignInThrottle>(), request(ctx).client_ip);
+        let (services, viewer) = (services(ctx), viewer(ctx));
+        let changed =
+            passwords::change(services, viewer, throttle, address, current_password, new_password).await;
         Some(
             settle(changed).map(|(changed, user_errors)| PasswordChangePayload {
                 changed: changed.is_some(),

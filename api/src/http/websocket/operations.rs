@@ -10,6 +10,7 @@ use tokio::{
     task::{AbortHandle, JoinHandle},
 };
 use tracing::Instrument;
+use uuid::Uuid;
 
 use super::message::ServerMessage;
 use crate::http::{
@@ -189,7 +190,7 @@ async fn run(params: Params, gateway: Gateway, caller: Caller, speaker: Speaker)
 }
 
 /// A place among the live subscriptions of the caller's plan.
-fn place(gateway: &Gateway, caller: &Caller) -> Result<Place, async_graphql::ServerError> {
+fn place(gateway: &Gateway, caller: &Caller) -> Result<Place<Uuid>, async_graphql::ServerError> {
     let Some(viewer) = caller.context.viewer else {
         return Err(coded(UNAUTHENTICATED, "Sign in to subscribe"));
     };

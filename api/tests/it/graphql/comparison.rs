@@ -110,3 +110,38 @@ async fn a_job_is_estimated_and_measured_by_the_plan_before_it_is_submitted() {
         assert!(refused["userErrors"][0]["message"].as_str().unwrap().contains("elsewhere"));
     }
 }
+
+#[tokio::test]
+async fn an_estimate_allows_whom_a_submission_would() {
+    const SHARE: &str =
+        "mutation($input: DesignCollaboratorSetInput!) { designCollaboratorSet(input: $input) {
+        userErrors { code } } }";
+    const WITH_RUN: &str = "query($id: ID!) { simulationJob(id: $id) { run { id } } }";
+    for app in App::all().await {
+        let ada = app.register("ada").await;
+        let (editor, viewer) = (app.register("editor").await, app.register("viewer").await);
+        let (design, workload) = (ada.design("D", "PRIVATE").await["id"].clone(), ada.small_workload().await);
+        let own = editor.small_workload().await;
+        let share = async |handle: &str, role: Option<&str>| {
+            ada.mutate(SHARE, json!({ "designId": design, "handle": handle, "role": role })).await
+        };
+        share("editor", Some("EDITOR")).await;
+        share("viewer", Some("VIEWER")).await;
+        let allowed = async |person: Person<'_>, workload: &Json| {
+            let variables = json!({ "design": design, "workload": workload });
+            person.send(ESTIMATE, variables).await["simulationEstimate"]["allowed"].clone()
+        };
+        assert_eq!(allowed(ada, &workload).await, true);
+        assert_eq!(allowed(editor, &own).await, true, "{}", app.kind());
+        assert_eq!(allowed(viewer, &viewer.small_workload().await).await, false);
+
+        // Who has lost a design keeps the job and not its run, nor what it tells of the design.
+        let job = editor.submit(&design, &own).await["id"].clone();
+        app.drain().await;
+        let run = async || editor.send(WITH_RUN, json!({ "id": job })).await["simulationJob"]["run"].clone();
+        assert!(run().await.is_object());
+        share("editor", None).await;
+        assert_eq!(run().await, json!(null), "{}", app.kind());
+        assert_eq!(allowed(editor, &own).await, json!(null));
+    }
+}

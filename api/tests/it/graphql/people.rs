@@ -1,5 +1,5 @@
 use entity::store::{exports, users};
-use futures_util::future::join_all;
+use futures_util::{StreamExt as _, future::join_all};
 use serde_json::{Value as Json, json};
 use worker::executor::Executor;
 
@@ -54,6 +54,21 @@ async fn a_new_password_ends_the_other_sessions_and_no_more() {
         let old = app.anonymous().payload(SIGN_IN, credentials("ada", "good enough")).await;
         assert_eq!(old["userErrors"][0]["code"], "INVALID_CREDENTIALS");
         app.anonymous().mutate(SIGN_IN, credentials("ada", "even better")).await;
+    }
+}
+
+#[tokio::test]
+async fn who_holds_a_token_cannot_guess_the_password() {
+    let app = App::all().await.swap_remove(0);
+    let ada = app.register("ada").await;
+    let guess = json!({ "input": { "currentPassword": "a guess", "newPassword": "even better" } });
+    for tried in 0.. {
+        let response = ada.response(PASSWORD, guess.clone()).await;
+        if response["errors"][0]["extensions"]["code"] == "RATE_LIMITED" {
+            break;
+        }
+        let code = &response["data"]["passwordChange"]["userErrors"][0]["code"];
+        assert!(code == "INVALID_CREDENTIALS" && tried < 40, "{response}");
     }
 }
 
@@ -272,6 +287,21 @@ async fn a_deleted_account_leaves_nothing_that_names_it() {
         let refused = app.anonymous().payload(SIGN_IN, credentials("ada", "good enough")).await;
         assert_eq!(refused["userErrors"][0]["code"], "INVALID_CREDENTIALS");
         app.register("ada").await;
+    }
+}
+
+#[tokio::test]
+async fn who_watches_a_design_is_told_that_it_went_with_its_owner() {
+    for app in App::all().await {
+        let (ada, bob) = (app.register("ada").await, app.register("bob").await);
+        let id = ada.design("D", "PUBLIC").await["id"].clone();
+        let mut messages = bob
+            .subscribe("subscription($id: ID!) { designChanged(id: $id) { sequence } }", json!({ "id": id }));
+        assert_eq!(messages.next().await.unwrap()["data"]["designChanged"]["sequence"], 1);
+        ada.mutate(DELETE, json!({ "idempotencyKey": "d", "confirmHandle": "ada" })).await;
+        // Without a word of it they would look again after half a minute.
+        let told = tokio::time::timeout(std::time::Duration::from_secs(20), messages.next()).await;
+        assert!(told.unwrap().is_none(), "{}", app.kind());
     }
 }
 
