@@ -7,6 +7,7 @@ mod fuzz;
 mod graphql;
 mod http;
 mod limits;
+mod replica;
 mod secrets;
 mod share;
 mod support;

@@ -4,3 +4,4 @@
 
 mod backfill;
 mod plans;
+mod replica;
