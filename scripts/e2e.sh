@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The product end to end, from programs that were built before: the demonstration in the embedded mode, then one api and
 # two workers on PostgreSQL and Redis, with outside clients: the GraphQL-over-HTTP audits, a graphql-transport-ws client,
-# Apollo Client and a browser.
+# Apollo Client and a browser; and one of each behind PgBouncer.
 # usage: e2e.sh WORK_FOLDER; TEST_DATABASE_URL and TEST_REDIS_URL name servers that it may use.
 set -Eeuo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -72,7 +72,7 @@ check_table() {
 counter() { curl --silent --fail "$1/metrics" | awk -v name="$2" '$1 ~ "^"name {sum += $2} END {print sum + 0}'; }
 
 # Nothing of the caller's own configuration, and no .env file.
-for variable in DATABASE_URL REDIS_URL BIND WORKER_BIND JWT_SECRET PUBLIC_URL LOG_FORMAT RUST_LOG INTROSPECTION CORS_ORIGINS \
+for variable in DATABASE_URL DATABASE_READ_URL DATABASE_POOLER REDIS_URL BIND WORKER_BIND JWT_SECRET PUBLIC_URL LOG_FORMAT RUST_LOG INTROSPECTION CORS_ORIGINS \
   TRUSTED_PROXIES TRUSTED_DOCUMENTS REQUEST_TIMEOUT_SECONDS RATE_LIMIT_ANONYMOUS RATE_LIMIT_FREE RATE_LIMIT_PREMIUM \
   LIVE_SUBSCRIPTIONS_FREE LIVE_SUBSCRIPTIONS_PREMIUM SOCKETS_PER_ADDRESS FREE_SERVER_JOBS OTEL_EXPORTER_OTLP_ENDPOINT WORKER_CONCURRENCY JOB_MEMORY_MB DATABASE_CONNECTIONS; do
   unset "$variable"
@@ -162,3 +162,41 @@ echo "-- everything ends on SIGTERM"
 stop api
 stop worker1
 stop worker2
+
+echo "-- an api and a worker behind PgBouncer, which gives each transaction another connection"
+address="${TEST_DATABASE_URL#*@}"
+address="${address%%/*}"
+port="$(free_port)"
+make_server_folder "$WORK/pgbouncer"
+echo '"postgres" ""' >"$WORK/pgbouncer.users"
+# As it comes, but for what it must know: fewer connections than people, so that they share.
+cat >"$WORK/pgbouncer.ini" <<INI
+[databases]
+* = host=${address%:*} port=${address#*:}
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = $port
+unix_socket_dir = $WORK/pgbouncer
+auth_type = trust
+auth_file = $WORK/pgbouncer.users
+pool_mode = transaction
+default_pool_size = 4
+INI
+chmod a+r "$WORK/pgbouncer.ini" "$WORK/pgbouncer.users"
+start pgbouncer "${AS_POSTGRES[@]}" "$(pgbouncer_program)" "$WORK/pgbouncer.ini"
+await_port "$port" "${PIDS[pgbouncer]}" || fail "PgBouncer does not listen"
+"$(postgres_folder)/psql" --quiet --dbname="$TEST_DATABASE_URL" --command="CREATE DATABASE ${database}_pooled"
+export DATABASE_URL="postgres://postgres@127.0.0.1:$port/${database}_pooled" DATABASE_POOLER=transaction
+port="$(free_port)"
+start pooled-worker env WORKER_BIND="127.0.0.1:$port" "$PROGRAMS/worker"
+port="$(free_port)"
+start pooled-api env BIND="127.0.0.1:$port" RATE_LIMIT_ANONYMOUS=off RATE_LIMIT_FREE=off "$PROGRAMS/api"
+await_port "$port" "${PIDS[pooled-api]}" || fail "the api does not listen"
+until curl --silent --fail "http://127.0.0.1:$port/readyz" >/dev/null; do
+  kill -0 "${PIDS[pooled-api]}" 2>/dev/null || fail "the api has ended"
+  sleep 0.1
+done
+node "$clients/clients/pooler.mjs" "http://127.0.0.1:$port" 16
+if grep -F ERROR "$WORK/pooled-api.log"; then fail "the api complains"; fi
+stop pooled-api
+stop pooled-worker

@@ -7,6 +7,21 @@ postgres_folder() {
   [ -n "$initdb" ] && dirname "$(readlink -f "$initdb")"
 }
 
+# Debian keeps it off the search path of those who are not root.
+pgbouncer_program() {
+  PATH="$PATH:/usr/sbin" command -v pgbouncer
+}
+
+# What comes before the programs of PostgreSQL and PgBouncer, which refuse to run as root.
+AS_POSTGRES=()
+if [ "$(id -u)" -eq 0 ]; then AS_POSTGRES=(setpriv --reuid=postgres --regid=postgres --init-groups); fi
+
+# make_server_folder FOLDER: a new one that only their user may look into.
+make_server_folder() {
+  mkdir --mode=700 "$1"
+  if [ "${#AS_POSTGRES[@]}" -gt 0 ]; then chown postgres "$1"; fi
+}
+
 chromium_program() {
   command -v "${CHROMIUM:-chromium}" || command -v chromium-browser || command -v google-chrome
 }
@@ -22,6 +37,7 @@ as_root() {
 install_packages() {
   local missing=()
   postgres_folder >/dev/null || missing+=(postgresql)
+  pgbouncer_program >/dev/null || missing+=(pgbouncer)
   command -v redis-server >/dev/null || missing+=(redis-server)
   command -v node >/dev/null || missing+=(nodejs)
   command -v npm >/dev/null || missing+=(npm)

@@ -2,6 +2,7 @@
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
+use entity::connect::{Way, connect_by};
 use tokio::{
     net::TcpListener,
     signal::unix::{Signal, SignalKind, signal},
@@ -13,8 +14,6 @@ use worker::{config::Mode, pool::Services};
 
 use crate::{config::Config, error::StartError, http::Gateway, router::router, service, state::State};
 
-/// Migrations hold a lock on one while they work on another.
-const MIGRATION_CONNECTIONS: u32 = 2;
 /// How long requests and sockets may take to end once the server stops; longer than an operation may run unless configured.
 const GRACE: Duration = Duration::from_secs(15);
 
@@ -115,18 +114,23 @@ impl Server {
 pub async fn connect(config: &Config) -> Result<Services, StartError> {
     let services = Services::connect(&config.worker).await?;
     let migrated = match config.worker.mode() {
-        Mode::Embedded => migration::migrate(&services.db).await,
+        Mode::Embedded => migration::migrate(services.db.pool()).await,
         Mode::Production => {
             // A step over large tables may take longer than a request may.
-            let patient = entity::connect::connect(&config.worker.database_url, MIGRATION_CONNECTIONS)
+            let way = Way {
+                max_connections: 1,
+                transaction_pooler: config.worker.transaction_pooler,
+                ..Way::default()
+            };
+            let patient = connect_by(&config.worker.database_url, way)
                 .await
                 .map_err(|error| StartError::Migrate(error.to_string()))?;
-            migration::migrate(&patient).await
+            migration::migrate(patient.pool()).await
         }
     };
     migrated.map_err(|error| StartError::Migrate(error.to_string()))?;
     service::templates::seed(&services).await.map_err(|error| StartError::Seed(error.to_string()))?;
-    Ok(services)
+    services.with_replica(&config.worker).await.map_err(StartError::Services)
 }
 
 async fn stopping(mut draining: watch::Receiver<bool>) {

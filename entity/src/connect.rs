@@ -2,27 +2,43 @@
 
 use std::time::Duration;
 
-use sea_orm::{ConnectOptions, Database, DatabaseConnection};
+use sea_orm::{ConnectOptions, Database};
 
-use crate::StoreError;
+use crate::{DatabaseConnection, StoreError};
+
+/// How long a free connection is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// The same for a replica: there is a primary to ask instead.
+const REPLICA_PATIENCE: Duration = Duration::from_secs(1);
+
+/// How to connect.
+#[derive(Clone, Copy, Default)]
+pub struct Way {
+    pub max_connections: u32,
+    /// When PostgreSQL itself ends a statement: whoever waited for it may be gone by then.
+    pub statement_timeout: Option<Duration>,
+    /// Whether PgBouncer, or a pooler like it, gives each transaction another connection to PostgreSQL.
+    pub transaction_pooler: bool,
+    /// Connects when it is first used, and gives up soon.
+    pub replica: bool,
+}
 
 /// Opens a pool on `url` (`sqlite://path` or `postgres://…`), creating a SQLite file that is not there yet.
 ///
 /// SQLite runs with a write-ahead log, so that readers do not wait for a writer, and with foreign keys on. Every
 /// statement is timed into `db_query_duration_seconds`.
 pub async fn connect(url: &str, max_connections: u32) -> Result<DatabaseConnection, StoreError> {
-    connect_with(url, max_connections, None).await
+    connect_by(url, Way { max_connections, ..Way::default() }).await
 }
 
-/// [`connect`] where PostgreSQL itself ends a statement that takes longer than `statement_timeout`: whoever waited for it may be
-/// gone by then.
-pub async fn connect_with(
-    url: &str,
-    max_connections: u32,
-    statement_timeout: Option<Duration>,
-) -> Result<DatabaseConnection, StoreError> {
+/// [`connect`] with more to say about how.
+pub async fn connect_by(url: &str, way: Way) -> Result<DatabaseConnection, StoreError> {
     let mut options = ConnectOptions::new(url);
-    options.max_connections(max_connections).acquire_timeout(Duration::from_secs(10)).sqlx_logging(false);
+    options
+        .max_connections(way.max_connections)
+        .acquire_timeout(if way.replica { REPLICA_PATIENCE } else { PATIENCE })
+        .connect_lazy(way.replica)
+        .sqlx_logging(false);
     options.map_sqlx_sqlite_opts(|sqlite| {
         sqlite
             .create_if_missing(true)
@@ -31,14 +47,15 @@ pub async fn connect_with(
             .pragma("journal_mode", "WAL")
             .pragma("synchronous", "NORMAL")
     });
-    if let Some(timeout) = statement_timeout {
-        let milliseconds = timeout.as_millis().to_string();
-        options.map_sqlx_postgres_opts(move |postgres| {
-            postgres.options([("statement_timeout", milliseconds.as_str())])
-        });
+    if way.transaction_pooler {
+        // Statements are prepared on connections that others use next, and a pooler refuses parameters of a session.
+        options
+            .map_sqlx_postgres_opts(|postgres| postgres.statement_cache_capacity(0).extra_float_digits(None));
+    } else if let Some(timeout) = way.statement_timeout {
+        options.statement_timeout(timeout);
     }
-    let mut db = Database::connect(options).await?;
-    db.set_metric_callback(|statement| {
+    let mut pool = Database::connect(options).await?;
+    pool.set_metric_callback(|statement| {
         let operation = operation(&statement.statement.sql);
         metrics::histogram!("db_query_duration_seconds", "query" => operation)
             .record(statement.elapsed.as_secs_f64());
@@ -46,7 +63,16 @@ pub async fn connect_with(
             metrics::counter!("db_query_failures_total", "query" => operation).increment(1);
         }
     });
-    Ok(db)
+    if !way.transaction_pooler {
+        return Ok(DatabaseConnection::direct(pool));
+    }
+    // Whoever had the connection before may have left prepared statements of the same names. The pooler gives the
+    // connection to nobody else until the transaction ends.
+    let mut preamble = "DEALLOCATE ALL".to_owned();
+    if let Some(timeout) = way.statement_timeout {
+        preamble += &format!("; SET LOCAL statement_timeout = {}", timeout.as_millis());
+    }
+    Ok(DatabaseConnection::pooled(pool, preamble))
 }
 
 /// The verb of a statement: a label with few values.

@@ -7,6 +7,7 @@
 pub mod background_job;
 pub mod block_config;
 pub mod connect;
+mod database;
 pub mod design;
 pub mod design_branch;
 pub mod design_collaborator;
@@ -29,5 +30,5 @@ pub mod time;
 pub mod user;
 pub mod workload;
 
+pub use database::DatabaseConnection;
 pub use error::StoreError;
-pub use sea_orm::DatabaseConnection;

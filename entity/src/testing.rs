@@ -6,12 +6,10 @@ use std::{
 };
 
 use migration::{Migrator, MigratorTrait};
-use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, Statement, TransactionTrait,
-};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, Statement};
 use uuid::Uuid;
 
-use crate::connect::connect;
+use crate::{DatabaseConnection, connect::connect, store};
 
 /// A migrated, empty database that nobody else uses.
 pub struct TestDatabase {
@@ -49,9 +47,17 @@ impl TestDatabase {
         Some(Self::migrated(format!("{base}/{name}"), "postgres", None).await)
     }
 
+    /// The same database on the replica that `TEST_REPLICA_URL` names; none when the variable is not set.
+    pub fn replica_url(&self) -> Option<String> {
+        let server = std::env::var("TEST_REPLICA_URL").ok()?;
+        let (base, _) = server.rsplit_once('/').expect("TEST_REPLICA_URL ends in a database name");
+        let (_, name) = self.url.rsplit_once('/').expect("the URL ends in a database name");
+        Some(format!("{base}/{name}"))
+    }
+
     /// Keeps everyone else on PostgreSQL from reading a table, until the transaction ends.
     pub async fn hold(&self, table: &str) -> DatabaseTransaction {
-        let txn = self.db.begin().await.expect("a transaction begins");
+        let txn = store::begin(&self.db).await.expect("a transaction begins");
         let statement = format!("LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE");
         txn.execute_unprepared(&statement).await.expect("the lock is free");
         txn
@@ -101,7 +107,7 @@ impl TestDatabase {
 
     async fn migrated(url: String, kind: &'static str, file: Option<PathBuf>) -> Self {
         let db = connect(&url, 8).await.expect("a test database opens");
-        Migrator::up(&db, None).await.expect("the migrations apply to an empty database");
+        Migrator::up(db.pool(), None).await.expect("the migrations apply to an empty database");
         Self { db, url, kind, file }
     }
 }

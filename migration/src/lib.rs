@@ -40,17 +40,21 @@ const LOCK: i64 = 0x0073_696D_756C_6174;
 /// Applies the steps that a database has not seen yet. Of many processes that start at once on PostgreSQL, one does it and
 /// the others wait for it; SQLite has one process.
 ///
+/// On PostgreSQL all of it is one transaction, which a pooler keeps on one connection; `db` should be a connection made for
+/// this, because it forgets the statements that it has prepared.
+///
 /// # Errors
 /// The database's own.
 pub async fn migrate(db: &DatabaseConnection) -> Result<(), DbErr> {
     if db.get_database_backend() != DbBackend::Postgres {
         return Migrator::up(db, None).await;
     }
-    let lock = db.begin().await?;
-    lock.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({LOCK})")).await?;
-    let migrated = Migrator::up(db, None).await;
-    lock.commit().await?;
-    migrated
+    let transaction = db.begin().await?;
+    // A pooler hands on connections with the prepared statements of whoever had them before, under the same names.
+    let start = format!("DEALLOCATE ALL; SELECT pg_advisory_xact_lock({LOCK})");
+    transaction.execute_unprepared(&start).await?;
+    Migrator::up(&transaction, None).await?;
+    transaction.commit().await
 }
 
 /// The steps, oldest first.

@@ -115,6 +115,10 @@ pub enum LogFormat {
 pub struct Config {
     /// `DATABASE_URL`: `sqlite://file` or `postgres://…`.
     pub database_url: String,
+    /// `DATABASE_READ_URL`: a replica that queries may read from.
+    pub database_read_url: Option<String>,
+    /// `DATABASE_POOLER`: whether a pooler such as PgBouncer hands out its connections for one transaction each.
+    pub transaction_pooler: bool,
     /// `DATABASE_CONNECTIONS`: the size of the connection pool.
     pub database_connections: u32,
     /// How long one statement may take on PostgreSQL; set by those who answer requests.
@@ -148,8 +152,14 @@ impl Config {
         let database_url = environment.text("DATABASE_URL").unwrap_or_else(|| DEFAULT_DATABASE_URL.into());
         let redis_url = environment.text("REDIS_URL");
         check_stores(&database_url, redis_url.as_deref())?;
+        let database_read_url = environment.text("DATABASE_READ_URL");
+        let transaction_pooler =
+            environment.choice("DATABASE_POOLER", &[("none", false), ("transaction", true)])?;
+        check_ways(&database_url, database_read_url.as_deref(), transaction_pooler)?;
         Ok(Self {
             database_url,
+            database_read_url,
+            transaction_pooler,
             database_connections: environment.number("DATABASE_CONNECTIONS", 10, 2..=1000)? as u32,
             statement_timeout: None,
             redis_url,
@@ -184,6 +194,8 @@ impl fmt::Debug for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Config")
             .field("database_url", &without_password(&self.database_url))
+            .field("database_read_url", &self.database_read_url.as_deref().map(without_password))
+            .field("transaction_pooler", &self.transaction_pooler)
             .field("database_connections", &self.database_connections)
             .field("statement_timeout", &self.statement_timeout)
             .field("redis_url", &self.redis_url.as_deref().map(without_password))
@@ -235,6 +247,26 @@ fn check_stores(database_url: &str, redis_url: Option<&str>) -> Result<(), Confi
             "REDIS_URL",
             "must be set when DATABASE_URL is PostgreSQL, for example redis://127.0.0.1:6379",
         )),
+    }
+}
+
+/// A replica and a pooler are ways to PostgreSQL.
+fn check_ways(database_url: &str, read_url: Option<&str>, pooler: bool) -> Result<(), ConfigError> {
+    const READ_URL: &str = "DATABASE_READ_URL";
+    let sqlite = sqlite_file(database_url).is_some();
+    match read_url {
+        Some(_) if sqlite => Err(ConfigError::new(
+            READ_URL,
+            "names a replica of PostgreSQL: leave it out, or set DATABASE_URL to postgres://…",
+        )),
+        Some(url) if !has_scheme(url, &["postgres", "postgresql"]) => {
+            Err(ConfigError::new(READ_URL, "must be postgres://USER:PASSWORD@HOST/DATABASE"))
+        }
+        _ if sqlite && pooler => Err(ConfigError::new(
+            "DATABASE_POOLER",
+            "goes with PostgreSQL: leave it out, or set DATABASE_URL to postgres://…",
+        )),
+        _ => Ok(()),
     }
 }
 
@@ -318,6 +350,30 @@ mod tests {
     }
 
     #[test]
+    fn a_replica_and_a_pooler_go_with_postgres() {
+        const POSTGRES: [(&str, &str); 2] =
+            [("DATABASE_URL", "postgres://db/x"), ("REDIS_URL", "redis://cache")];
+        let line = error(&[("DATABASE_READ_URL", "postgres://replica/x")]);
+        assert!(line.starts_with("DATABASE_READ_URL names a replica of PostgreSQL"), "{line}");
+        assert!(
+            error(&[("DATABASE_POOLER", "transaction")]).starts_with("DATABASE_POOLER goes with PostgreSQL")
+        );
+        assert!(
+            error(&[POSTGRES[0], POSTGRES[1], ("DATABASE_READ_URL", "replica:5432")])
+                .starts_with("DATABASE_READ_URL must be postgres://")
+        );
+        let config = read(&[
+            POSTGRES[0],
+            POSTGRES[1],
+            ("DATABASE_READ_URL", "postgres://me:hunter2@replica/x"),
+            ("DATABASE_POOLER", "transaction"),
+        ])
+        .unwrap();
+        assert!(config.transaction_pooler && config.database_read_url.is_some());
+        assert!(!format!("{config:?}").contains("hunter2"));
+    }
+
+    #[test]
     fn every_rule_names_its_variable() {
         for (name, bad) in [
             ("DATABASE_CONNECTIONS", "1"),
@@ -325,6 +381,7 @@ mod tests {
             ("WORKER_CONCURRENCY", "0"),
             ("WORKER_CONCURRENCY", "four"),
             ("JOB_MEMORY_MB", "-1"),
+            ("DATABASE_POOLER", "session"),
             ("LOG_FORMAT", "xml"),
             ("RUST_LOG", "info,api=loud"),
             ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318"),

@@ -41,6 +41,8 @@ pub enum StartError {
     Config(#[from] ConfigError),
     #[error("the database of DATABASE_URL cannot be used: {0}")]
     Database(#[from] entity::StoreError),
+    #[error("DATABASE_READ_URL cannot be used: {0}")]
+    Replica(entity::StoreError),
     #[error("the Redis of REDIS_URL cannot be used: {0}")]
     Queue(#[from] QueueError),
     #[error("the Redis of REDIS_URL cannot be used: {0}")]

@@ -15,6 +15,7 @@ pub mod pool;
 pub mod queue;
 pub mod reconcile;
 mod redis_link;
+pub mod replica;
 pub mod result;
 mod simulate;
 pub mod telemetry;

@@ -2,6 +2,7 @@
 
 use std::{process::ExitCode, time::Duration};
 
+use entity::store;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use migration::{Migrator, MigratorTrait};
 use tokio::{
@@ -75,16 +76,24 @@ async fn run(config: Config) -> Result<(), StartError> {
 async fn connect(config: &Config) -> Result<Services, StartError> {
     let services = Services::connect(config).await?;
     loop {
-        match Migrator::get_pending_migrations_read_only(&services.db).await {
-            Ok(pending) if pending.is_empty() => return Ok(services),
-            Ok(pending) => tracing::warn!(
-                steps = pending.len(),
+        match pending_steps(&services).await {
+            Ok(0) => return Ok(services),
+            Ok(steps) => tracing::warn!(
+                steps,
                 "the database is not migrated; waiting for the api, or for the migration binary, to do it"
             ),
             Err(error) => tracing::warn!(%error, "the database does not tell its schema; asking again"),
         }
         tokio::time::sleep(SCHEMA_PERIOD).await;
     }
+}
+
+/// How many steps the schema lacks.
+async fn pending_steps(services: &Services) -> Result<usize, String> {
+    let look = store::begin(&services.db).await.map_err(|error| error.to_string())?;
+    let pending =
+        Migrator::get_pending_migrations_read_only(&look).await.map_err(|error| error.to_string())?;
+    Ok(pending.len())
 }
 
 /// Becomes true with SIGTERM or SIGINT.

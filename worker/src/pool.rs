@@ -2,8 +2,13 @@
 
 use std::{future::Future, time::Duration};
 
-use entity::{DatabaseConnection, status::FailureCode};
+use entity::{
+    DatabaseConnection,
+    connect::{Way, connect_by},
+    status::FailureCode,
+};
 use tokio::sync::watch;
+use uuid::Uuid;
 
 use crate::{
     adapter,
@@ -13,6 +18,7 @@ use crate::{
     executor::Executor,
     queue::{Clock, Queue, QueueError},
     reconcile,
+    replica::Replica,
 };
 
 /// How long running jobs may take to finish when the process is asked to stop; then they go back to the queue. Supervisors
@@ -27,6 +33,8 @@ pub struct Services {
     pub db: DatabaseConnection,
     pub queue: Queue,
     pub bus: Bus,
+    /// Where queries read; none where there is the one database alone.
+    pub replica: Option<Replica>,
 }
 
 impl Services {
@@ -37,16 +45,40 @@ impl Services {
 
     /// The same under a namespace of its own in Redis, and with a clock of its own for the queue.
     pub async fn connect_in(config: &Config, namespace: &str, clock: Clock) -> Result<Self, StartError> {
-        let db = entity::connect::connect_with(
-            &config.database_url,
-            config.database_connections,
-            config.statement_timeout,
-        )
-        .await?;
+        let way = Way {
+            max_connections: config.database_connections,
+            statement_timeout: config.statement_timeout,
+            transaction_pooler: config.transaction_pooler,
+            replica: false,
+        };
+        let db = connect_by(&config.database_url, way).await?;
         let redis_url = config.redis_url.as_deref();
         let queue = Queue::connect_in(redis_url, namespace, &db, clock).await?;
         let bus = Bus::connect_in(redis_url, namespace).await?;
-        Ok(Self { db, queue, bus })
+        Ok(Self { db, queue, bus, replica: None })
+    }
+
+    /// With the replica of the configuration, for those who answer queries.
+    pub async fn with_replica(self, config: &Config) -> Result<Self, StartError> {
+        let replica = Replica::connect(config, &self.db).await?;
+        Ok(Self { replica, ..self })
+    }
+
+    /// What a query of this user reads from: the replica where it shows all that they have done and been told.
+    pub async fn for_query(&self, user_id: Option<Uuid>) -> Self {
+        match &self.replica {
+            Some(replica) => {
+                Self { db: replica.reader(user_id).await.unwrap_or(&self.db).clone(), ..self.clone() }
+            }
+            None => self.clone(),
+        }
+    }
+
+    /// From now on queries of this user show everything that is in the database at this moment.
+    pub async fn seen_by(&self, user_id: Uuid) {
+        if let Some(replica) = &self.replica {
+            replica.seen_by(user_id, &self.db).await;
+        }
     }
 }
 

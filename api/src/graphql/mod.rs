@@ -69,10 +69,11 @@ fn builder() -> async_graphql::SchemaBuilder<Query, Mutation, Subscription> {
         .extension(spans::FieldSpans)
 }
 
-/// Gives an operation what its resolvers reach for besides the schema's own data.
-pub fn attach(request: Request, context: RequestContext, services: &Services) -> Request {
+/// Gives an operation what its resolvers reach for besides the schema's own data. Its services come before the schema's:
+/// they may read elsewhere.
+pub fn attach(request: Request, context: RequestContext, services: Services) -> Request {
     let loaders = loaders::loaders(services.db.clone(), context.viewer);
-    request.data(loaders).data(context)
+    request.data(loaders).data(context).data(services)
 }
 
 #[cfg(test)]

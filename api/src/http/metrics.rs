@@ -49,12 +49,13 @@ fn describe() {
     describe_counter!("db_query_failures_total", "Statements that failed, by their verb.");
     describe_gauge!("db_connections_active", "Connections of the pool that are in use.");
     describe_gauge!("db_connections_idle", "Connections of the pool that wait for use.");
+    describe_gauge!("database_replica_usable", "Whether queries read from the replica: 1 or 0.");
     describe_gauge!(LIVE_SUBSCRIPTIONS, "Operations that run over WebSocket now.");
     describe_gauge!(LIVE_SOCKETS, "WebSocket connections open now.");
 }
 
 pub async fn render(State(gateway): State<Gateway>) -> Response {
-    let db = &gateway.state.services.db;
+    let db = gateway.state.services.db.pool();
     let (size, idle) = match gateway.state.config.worker.mode() {
         Mode::Embedded => {
             let pool = db.get_sqlite_connection_pool();

@@ -15,6 +15,7 @@ use futures_util::{FutureExt, Stream, StreamExt};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tracing::Instrument;
+use uuid::Uuid;
 
 use super::{
     Gateway,
@@ -38,6 +39,8 @@ const NODES_PER_POINT: u64 = 1_000;
 pub struct Operation {
     request: Request,
     pub kind: OperationType,
+    /// Whose it is; none when anonymous.
+    viewer: Option<Uuid>,
     finishing: Finishing,
 }
 
@@ -147,7 +150,14 @@ impl Gateway {
         self.charge(tally, u32::try_from(nodes / NODES_PER_POINT).unwrap_or(u32::MAX))?;
 
         let request = Request::new(params.query.unwrap_or_default()).variables(params.variables);
-        let mut request = graphql::attach(request, caller.context.clone(), &self.state.services);
+        let viewer = caller.context.viewer.map(|viewer| viewer.user_id);
+        let services = &self.state.services;
+        // A mutation reads what it has written, and a subscription what it was noticed of: both are on the primary.
+        let services = match kind {
+            OperationType::Query => services.for_query(viewer).await,
+            OperationType::Mutation | OperationType::Subscription => services.clone(),
+        };
+        let mut request = graphql::attach(request, caller.context.clone(), services);
         if let Some(report) = tally.report(nodes) {
             request = request.data(report);
         }
@@ -160,7 +170,7 @@ impl Gateway {
             cost: (kind != OperationType::Subscription)
                 .then(|| value!({ "nodeCount": nodes, "points": tally.points() })),
         };
-        Ok(Operation { request, kind, finishing })
+        Ok(Operation { request, kind, viewer, finishing })
     }
 
     /// The document itself, or the one that a hash stands for.
@@ -194,7 +204,7 @@ impl Gateway {
 
     /// Executes a query or a mutation.
     pub async fn execute(&self, operation: Operation) -> Response {
-        let Operation { request, finishing, .. } = operation;
+        let Operation { request, kind, viewer, finishing } = operation;
         let deadline = self.state.config.request_timeout;
         let execution = AssertUnwindSafe(self.state.schema.execute(request)).catch_unwind();
         // What is dropped at the deadline stops there; PostgreSQL ends the statement that was under way by itself.
@@ -206,15 +216,29 @@ impl Gateway {
                 Response::from_errors(vec![coded(errors::TIMEOUT, message)])
             }
         };
+        if let (OperationType::Mutation, Some(user_id)) = (kind, viewer) {
+            self.state.services.seen_by(user_id).await;
+        }
         finishing.finish(response)
     }
 
     /// Subscribes; the stream ends when the subscription does.
     pub fn subscribe(&self, operation: Operation) -> impl Stream<Item = Response> + Send + use<> {
-        let Operation { request, finishing, .. } = operation;
+        let Operation { request, viewer, finishing, .. } = operation;
         let stream = self.state.schema.execute_stream(request);
-        AssertUnwindSafe(stream).catch_unwind().map(move |response| {
+        let services = self.state.services.clone();
+        let stream = AssertUnwindSafe(stream).catch_unwind().map(move |response| {
             finishing.finish(response.unwrap_or_else(|_| panicked(&finishing.request_id)))
+        });
+        stream.then(move |response| {
+            let services = services.clone();
+            async move {
+                // Who is told a state finds it in queries.
+                if let Some(user_id) = viewer {
+                    services.seen_by(user_id).await;
+                }
+                response
+            }
         })
     }
 

@@ -150,7 +150,7 @@ async fn open_session(
     let session =
         users::insert_session(&services.db, token.session_id, user.id, token.hash(), agent, session_end())
             .await?;
-    signed_in(tokens, user, session.id, &token)
+    signed_in(services, tokens, user, session.id, &token).await
 }
 
 /// Exchanges a refresh token for new tokens. It is good once: a token that was used before, or was never given out, ends
@@ -168,7 +168,7 @@ pub async fn refresh(services: &Services, tokens: &Tokens, refresh_token: &str) 
         return Err(bad_refresh_token());
     }
     match users::find(&services.db, session.user_id).await? {
-        Some(user) => signed_in(tokens, user, session.id, &fresh),
+        Some(user) => signed_in(services, tokens, user, session.id, &fresh).await,
         None => Err(bad_refresh_token()),
     }
 }
@@ -202,12 +202,15 @@ async fn find_session(
     Ok(session.map(|session| (token, session)))
 }
 
-fn signed_in(
+async fn signed_in(
+    services: &Services,
     tokens: &Tokens,
     user: user::Model,
     session_id: Uuid,
     token: &RefreshToken,
 ) -> ServiceResult<SignedIn> {
+    // Nobody was signed in when the request came, and now someone is.
+    services.seen_by(user.id).await;
     let access = tokens.issue(Viewer { user_id: user.id, session_id }, user.tier)?;
     Ok(SignedIn { user, access, refresh_token: token.encode() })
 }

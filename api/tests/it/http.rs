@@ -249,7 +249,7 @@ async fn health_and_metrics_tell_how_the_process_is() {
         assert!(text.contains(expected), "{expected} in\n{text}");
     }
 
-    server.server.state.services.db.clone().close().await.unwrap();
+    server.server.state.services.db.pool().clone().close().await.unwrap();
     assert_eq!(get("/healthz").await.0, 200);
     let (status, text) = get("/readyz").await;
     assert_eq!(status, 503);

@@ -10,11 +10,11 @@ use tokio_tungstenite::{
 
 use crate::support::TestServer;
 
-struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
+pub struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
 /// What the server sends, or how it closes.
 #[derive(Debug, PartialEq)]
-enum Event {
+pub enum Event {
     Message(Value),
     Closed(u16, String),
 }
@@ -35,7 +35,7 @@ impl Socket {
     }
 
     /// Signed in with an access token.
-    async fn ready_as(server: &TestServer, token: Option<&str>) -> Self {
+    pub async fn ready_as(server: &TestServer, token: Option<&str>) -> Self {
         let mut socket = Self::open(server).await;
         let payload = token.map(|token| json!({ "authorization": format!("Bearer {token}") }));
         socket.send(json!({ "type": "connection_init", "payload": payload })).await;
@@ -43,7 +43,7 @@ impl Socket {
         socket
     }
 
-    async fn send(&mut self, message: Value) {
+    pub async fn send(&mut self, message: Value) {
         self.send_text(message.to_string()).await;
     }
 
@@ -51,7 +51,7 @@ impl Socket {
         self.0.send(Message::Text(text.into())).await.unwrap();
     }
 
-    async fn next(&mut self) -> Event {
+    pub async fn next(&mut self) -> Event {
         loop {
             match self.0.next().await.expect("the server says something before it leaves").unwrap() {
                 Message::Text(text) => return Event::Message(serde_json::from_str(&text).unwrap()),

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use sea_orm::{
-    DatabaseConnection, DatabaseTransaction, DbBackend, QueryOrder, QuerySelect, UpdateMany,
+    DatabaseTransaction, DbBackend, QueryOrder, QuerySelect, UpdateMany,
     entity::prelude::*,
     sea_query::{Condition, Expr, ExprTrait},
 };
@@ -20,7 +20,7 @@ use super::{
     users,
 };
 use crate::{
-    StoreError,
+    DatabaseConnection, StoreError,
     simulation_job::{Column, Entity, Model},
     status::{FailureCode, JobStatus},
     time,

@@ -6,14 +6,14 @@ use std::time::Duration;
 use sea_orm::{
     ActiveModelTrait,
     ActiveValue::Set,
-    DatabaseConnection, QueryOrder, QuerySelect,
+    QueryOrder, QuerySelect,
     entity::prelude::*,
     sea_query::{Condition, Expr, ExprTrait},
 };
 
 use super::attempts::{Failure, MAX_FAULTS, MAX_WORKERS_LOST, clock};
 use crate::{
-    StoreError,
+    DatabaseConnection, StoreError,
     background_job::{ActiveModel, Column, Entity, Model},
     status::{FailureCode, JobStatus, Priority},
     time,

@@ -2,8 +2,8 @@
 
 use chrono::Duration;
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DatabaseConnection, EntityTrait, QueryFilter,
-    QueryOrder, QuerySelect, Set,
+    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder,
+    QuerySelect, Set,
     sea_query::{Expr, ExprTrait, Query},
 };
 use serde_json::Value as Json;
@@ -11,8 +11,8 @@ use uuid::Uuid;
 
 use super::background::USER_DATA_EXPORT;
 use crate::{
-    StoreError, background_job, block_config, design, design_version, export_part, job_log, session,
-    simulation_job, simulation_run, status::JobStatus, time::now, user, workload,
+    DatabaseConnection, StoreError, background_job, block_config, design, design_version, export_part,
+    job_log, session, simulation_job, simulation_run, status::JobStatus, time::now, user, workload,
 };
 
 /// How long an exported text is kept.

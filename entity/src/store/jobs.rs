@@ -129,7 +129,7 @@ pub async fn inputs(
 
 /// Cancels a waiting job, or asks the worker of a running one to stop. Asking twice changes nothing. The caller takes a
 /// canceled job off the queue, and announces a request on the bus.
-pub async fn request_cancel(db: &sea_orm::DatabaseConnection, id: Uuid) -> Result<CancelOutcome, StoreError> {
+pub async fn request_cancel(db: &crate::DatabaseConnection, id: Uuid) -> Result<CancelOutcome, StoreError> {
     let tx = begin(db).await?;
     let waiting = update(
         &tx,

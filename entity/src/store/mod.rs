@@ -12,6 +12,7 @@ pub mod idempotency;
 pub mod job_lists;
 pub mod jobs;
 pub mod page;
+pub mod replication;
 pub mod results;
 pub mod run_lists;
 pub mod run_series;
@@ -22,13 +23,11 @@ pub mod users;
 pub mod versions;
 pub mod workloads;
 
-use sea_orm::{
-    DatabaseConnection, DatabaseTransaction, SqliteTransactionMode, TransactionOptions, TransactionTrait,
-};
+use sea_orm::{DatabaseTransaction, SqliteTransactionMode, TransactionOptions};
 
 pub use sea_orm::{ConnectionTrait as Connection, DatabaseTransaction as Transaction};
 
-use crate::StoreError;
+use crate::{DatabaseConnection, StoreError};
 
 /// Begins a transaction that will write. On SQLite it takes the write lock at once: a transaction that reads first and
 /// writes later would be refused when another one wrote in between, without waiting.

@@ -1,14 +1,14 @@
 //! The built-in designs and workloads, as rows that others can point at.
 
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseConnection, EntityTrait, PaginatorTrait,
-    QueryFilter, Set, sea_query::Expr,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, Set,
+    sea_query::Expr,
 };
 use serde_json::Value as Json;
 use uuid::Uuid;
 
 use super::page::{Keyset, Page, PageRequest};
-use crate::{StoreError, status::TemplateCategory, template, time::now, workload};
+use crate::{DatabaseConnection, StoreError, status::TemplateCategory, template, time::now, workload};
 
 /// A built-in workload as the code has it.
 pub struct WorkloadSeed {

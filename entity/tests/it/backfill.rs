@@ -43,13 +43,13 @@ async fn designs_from_before_branches_and_links_get_both() {
         let (db, kind) = (&database.db, database.kind);
         let steps = Migrator::migrations();
         let kept = steps.iter().position(|step| step.name() == FIRST).unwrap();
-        Migrator::down(db, Some(u32::try_from(steps.len() - kept).unwrap())).await.unwrap();
+        Migrator::down(db.pool(), Some(u32::try_from(steps.len() - kept).unwrap())).await.unwrap();
         let sql = before(|id| match kind {
             "sqlite" => format!("X'{}'", Uuid::from_u128(id).simple()),
             _ => format!("'{}'", Uuid::from_u128(id)),
         });
         db.execute_unprepared(&sql).await.unwrap();
-        Migrator::up(db, None).await.unwrap();
+        Migrator::up(db.pool(), None).await.unwrap();
 
         let [one, other] = [2, 3].map(Uuid::from_u128);
         let mut hashes = HashSet::new();

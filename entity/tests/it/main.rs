@@ -5,3 +5,4 @@
 mod backfill;
 mod personal;
 mod plans;
+mod replica;

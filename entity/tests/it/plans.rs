@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use entity::{
+    DatabaseConnection,
     status::Visibility,
     store::{
         design_lists::{self, DesignFilter, DesignOrder, DesignScope},
@@ -12,7 +13,7 @@ use entity::{
     },
     testing::TestDatabase,
 };
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
+use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use uuid::Uuid;
 
 /// 20,000 designs of 100 users; a tenth of them is public, 100 are shared with each user, and 4 have a rare block.

@@ -274,7 +274,7 @@ async fn a_handler_says_retry_when_the_database_is_gone() {
     let executor = world.executor();
     let delivery: Delivery = executor.claim(1).await.unwrap()[0];
     assert_eq!((delivery.id, delivery.kind), (job.id, JobKind::Simulation));
-    world.services.db.clone().close().await.unwrap();
+    world.services.db.pool().clone().close().await.unwrap();
     let outcome = executor.handle(delivery).await;
     assert!(matches!(outcome, Outcome::Retry { delay } if delay > Duration::ZERO), "{outcome:?}");
 }

@@ -69,7 +69,7 @@ impl App {
         let namespace = format!("test-{}", Uuid::new_v4());
         let queue = Queue::connect_in(redis.as_deref(), &namespace, &db, Clock::default()).await.unwrap();
         let bus = Bus::connect_in(redis.as_deref(), &namespace).await.unwrap();
-        let services = Services { db, queue, bus };
+        let services = Services { db, queue, bus, replica: None };
         service::templates::seed(&services).await.unwrap();
         let tokens = Tokens::new(config.jwt_secret.expose());
         let schema = graphql::build(services.clone(), tokens.clone(), config.clone());
@@ -203,7 +203,7 @@ impl Person<'_> {
             client_ip: None,
         };
         let request = Request::new(query).variables(Variables::from_json(variables));
-        graphql::attach(request, context, &self.app.services)
+        graphql::attach(request, context, self.app.services.clone())
     }
 
     /// The id of the template with this slug.
