@@ -8,7 +8,10 @@ use std::sync::{
 use entity::status::Tier;
 use entity::{
     connect::{Way, connect_by},
-    store::users::{self, NewUser},
+    store::{
+        begin, commit,
+        users::{self, NewUser},
+    },
     testing::TestDatabase,
 };
 
