@@ -68,7 +68,7 @@ impl Gateway {
     ///
     /// # Errors
     /// What to tell a client whose token is not good.
-    pub fn caller(&self, origin: Origin) -> Result<Caller, Stranger> {
+    pub fn caller(&self, origin: Origin) -> Result<Caller, Box<Stranger>> {
         let Origin { authorization, request_id, user_agent, client_ip } = origin;
         let identity = authorization.and_then(|authorization| {
             auth::identity(&self.state.tokens, authorization.as_deref())
@@ -77,7 +77,7 @@ impl Gateway {
         let identity = identity.map_err(|error| {
             let standing = self.rates.charge(Payer::address(client_ip), None, NonZeroU32::MIN);
             let error = standing.and_then(|standing| standing.refusal()).unwrap_or(error);
-            Stranger { error, standing }
+            Box::new(Stranger { error, standing })
         })?;
         let viewer = identity.map(|identity| identity.viewer);
         Ok(Caller {

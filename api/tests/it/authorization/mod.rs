@@ -169,10 +169,8 @@ async fn check(
         return if may_know { Ok(()) } else { Err(format!("{found} tells that it exists")) };
     }
     let never = ask(stage, row, place, &Things::made_up()).await;
-    match response.to_string() == never.to_string() {
-        true => Ok(()),
-        false => Err(format!("{response} tells more than {never}")),
-    }
+    let (said, never) = (response.to_string(), never.to_string());
+    if said == never { Ok(()) } else { Err(format!("{said} tells more than {never}")) }
 }
 
 async fn ask(stage: &Stage<'_>, row: &Row, place: usize, things: &Things) -> Json {
