@@ -7,7 +7,8 @@ use tokio::sync::watch;
 
 use crate::{
     adapter,
-    bus::Bus,
+    bus::{Bus, BusError},
+    cache::Cache,
     config::Config,
     error::StartError,
     executor::Executor,
@@ -27,6 +28,7 @@ pub struct Services {
     pub db: DatabaseConnection,
     pub queue: Queue,
     pub bus: Bus,
+    pub cache: Cache,
 }
 
 impl Services {
@@ -46,7 +48,8 @@ impl Services {
         let redis_url = config.redis_url.as_deref();
         let queue = Queue::connect_in(redis_url, namespace, &db, clock).await?;
         let bus = Bus::connect_in(redis_url, namespace).await?;
-        Ok(Self { db, queue, bus })
+        let cache = Cache::connect_in(redis_url, namespace, &bus).await.map_err(BusError::from)?;
+        Ok(Self { db, queue, bus, cache })
     }
 }
 
