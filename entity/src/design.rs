@@ -1,6 +1,6 @@
 //! A canvas under a name: the head of its versions.
 
-use sea_orm::entity::prelude::*;
+use sea_orm::{FromQueryResult, Iterable, entity::prelude::*};
 
 use crate::status::Visibility;
 
@@ -39,3 +39,56 @@ pub struct Model {
 }
 
 impl ActiveModelBehavior for ActiveModel {}
+
+/// A design without its canvas, which is most of its bytes and seldom asked for.
+#[derive(Clone, Debug, PartialEq, FromQueryResult)]
+pub struct Head {
+    pub id: Uuid,
+    pub user_id: Option<Uuid>,
+    pub name: String,
+    pub description: Option<String>,
+    pub visibility: Visibility,
+    pub version: i32,
+    pub version_count: i32,
+    pub forked_from_id: Option<Uuid>,
+    pub changed_by_id: Option<Uuid>,
+    pub share_token: Option<String>,
+    pub created_at: DateTimeUtc,
+    pub updated_at: DateTimeUtc,
+    pub deleted_at: Option<DateTimeUtc>,
+}
+
+impl Head {
+    /// The columns that it is made of.
+    pub fn columns() -> impl Iterator<Item = Column> {
+        Column::iter().filter(|column| !matches!(column, Column::CanvasState | Column::ShareTokenHash))
+    }
+}
+
+impl From<Model> for Head {
+    fn from(row: Model) -> Self {
+        Self {
+            id: row.id,
+            user_id: row.user_id,
+            name: row.name,
+            description: row.description,
+            visibility: row.visibility,
+            version: row.version,
+            version_count: row.version_count,
+            forked_from_id: row.forked_from_id,
+            changed_by_id: row.changed_by_id,
+            share_token: row.share_token,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+            deleted_at: row.deleted_at,
+        }
+    }
+}
+
+/// A canvas that stood at the head of a design: a version of a design never has another.
+#[derive(Clone, Debug, PartialEq, FromQueryResult)]
+pub struct HeadCanvas {
+    pub id: Uuid,
+    pub version: i32,
+    pub canvas_state: Json,
+}

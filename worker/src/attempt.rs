@@ -183,7 +183,7 @@ impl<'a> Attempt<'a> {
                     let job = jobs::find(&self.executor.services.db, self.job.id).await;
                     job.is_ok_and(|job| job.is_some_and(|job| job.cancel_requested))
                 }
-                Notice::JobUpdated { .. } | Notice::DesignChanged { .. } => false,
+                Notice::JobUpdated { .. } | Notice::DesignChanged { .. } | Notice::TemplatesChanged => false,
             };
             if canceled {
                 self.stop(Stop::Canceled);

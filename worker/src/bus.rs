@@ -29,6 +29,8 @@ pub enum Notice {
     CancelRequested { job_id: Uuid },
     /// The design, or who may read it, is not what it was.
     DesignChanged { design_id: Uuid },
+    /// The built-in designs are not what they were.
+    TemplatesChanged,
     /// Notices were lost: read again what you follow. It is told to one reader and never published.
     #[serde(skip)]
     Lagged,

@@ -6,6 +6,7 @@
 mod adapter;
 mod attempt;
 pub mod bus;
+pub mod cache;
 pub mod config;
 pub mod error;
 pub mod executor;

@@ -12,7 +12,8 @@ use uuid::Uuid;
 
 use crate::{
     adapter,
-    bus::Bus,
+    bus::{Bus, BusError},
+    cache::Cache,
     config::Config,
     error::StartError,
     executor::Executor,
@@ -35,6 +36,7 @@ pub struct Services {
     pub bus: Bus,
     /// Where queries read; none where there is the one database alone.
     pub replica: Option<Replica>,
+    pub cache: Cache,
 }
 
 impl Services {
@@ -55,7 +57,8 @@ impl Services {
         let redis_url = config.redis_url.as_deref();
         let queue = Queue::connect_in(redis_url, namespace, &db, clock).await?;
         let bus = Bus::connect_in(redis_url, namespace).await?;
-        Ok(Self { db, queue, bus, replica: None })
+        let cache = Cache::connect_in(redis_url, namespace, &bus).await.map_err(BusError::from)?;
+        Ok(Self { db, queue, bus, cache, replica: None })
     }
 
     /// With the replica of the configuration, for those who answer queries.

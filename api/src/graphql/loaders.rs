@@ -35,6 +35,10 @@ use futures_util::task::{FutureObj, Spawn, SpawnError};
 use serde_json::Value as Json;
 use tokio::task::JoinSet;
 use uuid::Uuid;
+use worker::{
+    cache::{Cache, CanvasKey},
+    pool::Services,
+};
 
 use super::errors::internal;
 use crate::{auth::Viewer, service::Fault};
@@ -42,6 +46,7 @@ use crate::{auth::Viewer, service::Fault};
 /// Reads rows on behalf of one viewer.
 pub struct Reader {
     db: DatabaseConnection,
+    cache: Cache,
     viewer: Option<Uuid>,
 }
 
@@ -49,8 +54,12 @@ pub struct Reader {
 pub type Loaders = DataLoader<Reader>;
 
 /// The loader for a request of this viewer.
-pub fn loaders(db: DatabaseConnection, viewer: Option<Viewer>) -> Arc<Loaders> {
-    let reader = Reader { db, viewer: viewer.map(|viewer| viewer.user_id) };
+pub fn loaders(services: &Services, viewer: Option<Viewer>) -> Arc<Loaders> {
+    let reader = Reader {
+        db: services.db.clone(),
+        cache: services.cache.clone(),
+        viewer: viewer.map(|viewer| viewer.user_id),
+    };
     // All fields of one level ask in the same turn of the executor; waiting longer would only add latency.
     let loaders = DataLoader::new(reader, RequestSpawner::default(), TokioTimer::default());
     Arc::new(loaders.delay(std::time::Duration::from_micros(200)))
@@ -128,7 +137,8 @@ rows_by_id! {
     /// A person.
     UserById => user::Model, |reader, ids| users::find_many(&reader.db, ids), |row| row.id;
     /// A design that the viewer may open.
-    DesignById => design::Model, |reader, ids| designs::find_visible(&reader.db, ids, reader.viewer), |row| row.id;
+    DesignById => design::Head,
+        |reader, ids| designs::find_visible_heads(&reader.db, ids, reader.viewer), |row| row.id;
     /// A version of a design that the viewer may open.
     VersionById => design_version::Model,
         |reader, ids| versions::find_visible_versions(&reader.db, ids, reader.viewer), |row| row.id;
@@ -167,6 +177,35 @@ impl Reader {
         let Some(viewer) = self.viewer else { return Ok(Vec::new()) };
         let jobs = jobs::find_many(&self.db, ids).await?;
         Ok(jobs.into_iter().filter(|job| job.user_id == viewer).collect())
+    }
+}
+
+/// The canvas of a design whose row the viewer was just given, at that row's version or a later one.
+pub type HeadOf = CanvasKey;
+
+impl Loader<HeadOf> for Reader {
+    type Value = Arc<Json>;
+    type Error = LoadFault;
+
+    async fn load(&self, keys: &[HeadOf]) -> Result<HashMap<HeadOf, Arc<Json>>, LoadFault> {
+        let mut found = self.cache.canvases(keys).await;
+        let missing: Vec<HeadOf> = keys.iter().copied().filter(|key| !found.contains_key(key)).collect();
+        if missing.is_empty() {
+            return Ok(found);
+        }
+        let ids: Vec<Uuid> = missing.iter().map(|key| key.design_id).collect();
+        let rows = designs::find_visible_canvases(&self.db, &ids, self.viewer).await?;
+        let read: HashMap<HeadOf, Arc<Json>> = rows
+            .into_iter()
+            .map(|row| (HeadOf { design_id: row.id, version: row.version }, Arc::new(row.canvas_state)))
+            .collect();
+        self.cache.keep_canvases(&read).await;
+        let by_design: HashMap<Uuid, &Arc<Json>> =
+            read.iter().map(|(key, canvas)| (key.design_id, canvas)).collect();
+        found.extend(
+            missing.into_iter().filter_map(|key| Some((key, (*by_design.get(&key.design_id)?).clone()))),
+        );
+        Ok(found)
     }
 }
 

@@ -72,7 +72,7 @@ fn builder() -> async_graphql::SchemaBuilder<Query, Mutation, Subscription> {
 /// Gives an operation what its resolvers reach for besides the schema's own data. Its services come before the schema's:
 /// they may read elsewhere.
 pub fn attach(request: Request, context: RequestContext, services: Services) -> Request {
-    let loaders = loaders::loaders(services.db.clone(), context.viewer);
+    let loaders = loaders::loaders(&services, context.viewer);
     request.data(loaders).data(context).data(services)
 }
 

@@ -120,7 +120,7 @@ impl<N: Stream<Item = Notice> + Unpin> Watch<N> {
         let relevant = |notice: &Notice| match notice {
             Notice::JobUpdated { job_id, sequence } => *job_id == watched && *sequence > known,
             Notice::Lagged => true,
-            Notice::CancelRequested { .. } | Notice::DesignChanged { .. } => false,
+            Notice::CancelRequested { .. } | Notice::DesignChanged { .. } | Notice::TemplatesChanged => false,
         };
         let news = async {
             while let Some(notice) = self.notices.next().await {

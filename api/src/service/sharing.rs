@@ -86,6 +86,6 @@ pub fn share_url(public_url: &Url, token: &str) -> Url {
 }
 
 /// The design that a share token opens now.
-pub async fn find_by_token(services: &Services, token: &str) -> ServiceResult<Option<design::Model>> {
+pub async fn find_by_token(services: &Services, token: &str) -> ServiceResult<Option<design::Head>> {
     Ok(designs::find_shared(&services.db, &share_token_hash(token)).await?)
 }

@@ -5,9 +5,9 @@ use entity::{
     status::TemplateCategory,
     store::templates::{self, TemplateSeed, WorkloadSeed},
 };
-use worker::pool::Services;
+use worker::{bus::Notice, pool::Services};
 
-use super::ServiceResult;
+use super::{ServiceResult, jobs::announce};
 
 /// Brings the stored templates up to date with the engine's. Calling it again changes nothing.
 pub async fn seed(services: &Services) -> ServiceResult<()> {
@@ -40,5 +40,8 @@ pub async fn seed(services: &Services) -> ServiceResult<()> {
             workload_slug: template.workload_slug.to_owned(),
         })
         .collect();
-    Ok(templates::seed(&services.db, workloads, designs).await?)
+    if templates::seed(&services.db, workloads, designs).await? {
+        announce(services, &Notice::TemplatesChanged).await;
+    }
+    Ok(())
 }

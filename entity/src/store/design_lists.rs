@@ -51,7 +51,7 @@ pub enum DesignOrder {
 
 impl DesignOrder {
     /// The place of a row in a list of this order.
-    pub fn cursor(self, row: &design::Model) -> Cursor {
+    pub fn cursor(self, row: &design::Head) -> Cursor {
         let key = match self {
             Self::CreatedAt => CursorKey::Time(row.created_at),
             Self::UpdatedAt => CursorKey::Time(row.updated_at),
@@ -78,7 +78,7 @@ pub async fn list(
     order: DesignOrder,
     descending: bool,
     request: &PageRequest,
-) -> Result<Page<design::Model>, StoreError> {
+) -> Result<Page<design::Head>, StoreError> {
     let backend = db.get_database_backend();
     let keyset = order.keyset(descending);
     let direction = keyset.direction(request);
@@ -88,7 +88,7 @@ pub async fn list(
         .order_by_expr(keyset.id, direction)
         .limit(request.fetch())
         .to_owned();
-    let rows = design::Model::find_by_statement(backend.build(&statement)).all(db).await?;
+    let rows = design::Head::find_by_statement(backend.build(&statement)).all(db).await?;
     Ok(Page::of(rows, request))
 }
 
@@ -163,7 +163,10 @@ fn parts(scope: DesignScope, filter: &DesignFilter, backend: DbBackend) -> Vec<S
     let passes = passes(filter, backend);
     conditions
         .into_iter()
-        .map(|of_scope| design::Entity::find().filter(of_scope).filter(passes.clone()))
+        .map(|of_scope| {
+            let select = design::Entity::find().select_only().columns(design::Head::columns());
+            select.filter(of_scope).filter(passes.clone())
+        })
         .collect()
 }
 

@@ -169,14 +169,49 @@ pub async fn find_visible(
         .await?)
 }
 
+/// [`find_visible`] without the canvases.
+pub async fn find_visible_heads(
+    db: &impl ConnectionTrait,
+    ids: &[Uuid],
+    viewer: Option<Uuid>,
+) -> Result<Vec<design::Head>, StoreError> {
+    Ok(design::Entity::find()
+        .select_only()
+        .columns(design::Head::columns())
+        .filter(design::Column::Id.is_in(ids.iter().copied()))
+        .filter(readable(viewer))
+        .into_model()
+        .all(db)
+        .await?)
+}
+
+/// The canvases of the designs among these ids that the viewer may open, each with the version of its design.
+pub async fn find_visible_canvases(
+    db: &impl ConnectionTrait,
+    ids: &[Uuid],
+    viewer: Option<Uuid>,
+) -> Result<Vec<design::HeadCanvas>, StoreError> {
+    Ok(design::Entity::find()
+        .select_only()
+        .columns([design::Column::Id, design::Column::Version, design::Column::CanvasState])
+        .filter(design::Column::Id.is_in(ids.iter().copied()))
+        .filter(readable(viewer))
+        .into_model()
+        .all(db)
+        .await?)
+}
+
 /// The design that the share token with this hash opens, to anyone: one that is neither private nor archived.
 pub async fn find_shared(
     db: &impl ConnectionTrait,
     share_token_hash: &str,
-) -> Result<Option<design::Model>, StoreError> {
+) -> Result<Option<design::Head>, StoreError> {
     Ok(design::Entity::find()
+        .select_only()
+        .columns(design::Head::columns())
         .filter(design::Column::ShareTokenHash.eq(share_token_hash))
         .filter(readable(None))
+        .into_model()
         .one(db)
         .await?)
 }

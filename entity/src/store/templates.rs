@@ -31,24 +31,25 @@ pub struct TemplateSeed {
 }
 
 /// Makes the rows agree with the code, all or nothing: adds what is new and updates what has changed, so that ids stay
-/// and a second call changes nothing. A template that the code no longer has stays for those who point at it.
+/// and a second call changes nothing; whether it changed any. A template that the code no longer has stays for those who point at it.
 pub async fn seed(
     db: &DatabaseConnection,
     workloads: Vec<WorkloadSeed>,
     templates: Vec<TemplateSeed>,
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
     let txn = super::begin(db).await?;
+    let mut changed = false;
     for seed in workloads {
-        seed_workload(&txn, seed).await?;
+        changed |= seed_workload(&txn, seed).await?;
     }
     for seed in templates {
-        seed_template(&txn, seed).await?;
+        changed |= seed_template(&txn, seed).await?;
     }
     txn.commit().await?;
-    Ok(())
+    Ok(changed)
 }
 
-async fn seed_workload(db: &impl ConnectionTrait, seed: WorkloadSeed) -> Result<(), StoreError> {
+async fn seed_workload(db: &impl ConnectionTrait, seed: WorkloadSeed) -> Result<bool, StoreError> {
     let now = now();
     let stored = super::workloads::find_by_slug(db, &seed.slug).await?;
     let unchanged = stored.as_ref().is_some_and(|row| {
@@ -59,7 +60,7 @@ async fn seed_workload(db: &impl ConnectionTrait, seed: WorkloadSeed) -> Result<
             && row.config == seed.config
     });
     if unchanged {
-        return Ok(());
+        return Ok(false);
     }
     let row = workload::ActiveModel {
         id: Set(stored.as_ref().map_or_else(Uuid::now_v7, |row| row.id)),
@@ -82,10 +83,10 @@ async fn seed_workload(db: &impl ConnectionTrait, seed: WorkloadSeed) -> Result<
     } else {
         row.insert(db).await?
     };
-    Ok(())
+    Ok(true)
 }
 
-async fn seed_template(db: &impl ConnectionTrait, seed: TemplateSeed) -> Result<(), StoreError> {
+async fn seed_template(db: &impl ConnectionTrait, seed: TemplateSeed) -> Result<bool, StoreError> {
     let now = now();
     let workload_id = super::workloads::find_by_slug(db, &seed.workload_slug).await?.map(|row| row.id);
     let stored = find_by_slug(db, &seed.slug).await?;
@@ -97,7 +98,7 @@ async fn seed_template(db: &impl ConnectionTrait, seed: TemplateSeed) -> Result<
             && row.workload_id == workload_id
     });
     if unchanged {
-        return Ok(());
+        return Ok(false);
     }
     let row = template::ActiveModel {
         id: Set(stored.as_ref().map_or_else(Uuid::now_v7, |row| row.id)),
@@ -115,7 +116,7 @@ async fn seed_template(db: &impl ConnectionTrait, seed: TemplateSeed) -> Result<
     } else {
         row.insert(db).await?
     };
-    Ok(())
+    Ok(true)
 }
 
 /// The template with this slug.

@@ -52,7 +52,7 @@ impl DesignSubscription {
 }
 
 /// `DesignChange` of the schema.
-pub struct DesignChange(design::Model);
+pub struct DesignChange(design::Head);
 
 /// A message about a design.
 #[Object]
@@ -92,13 +92,14 @@ struct Watch<N> {
 
 impl<N: Stream<Item = Notice> + Unpin> Watch<N> {
     /// The design as it is now; none when the viewer may not open it.
-    async fn read(&self) -> Result<Option<design::Model>, Error> {
-        let found = designs::find_visible(&self.services.db, &[self.design_id], Some(self.viewer)).await;
+    async fn read(&self) -> Result<Option<design::Head>, Error> {
+        let found =
+            designs::find_visible_heads(&self.services.db, &[self.design_id], Some(self.viewer)).await;
         Ok(found.map_err(internal)?.pop())
     }
 
     /// The next message; none when the viewer may no longer open the design.
-    async fn next(&mut self) -> Result<Option<design::Model>, Error> {
+    async fn next(&mut self) -> Result<Option<design::Head>, Error> {
         if let Some(told_at) = self.told_at {
             self.wait_for_news().await;
             sleep_until(told_at + INTERVAL).await;

@@ -1,11 +1,14 @@
+use std::sync::Arc;
+
 use async_graphql::{Enum, Error, Object, SimpleObject};
+use serde::Deserialize;
 use serde_json::Value as Json;
 
 use crate::graphql::errors::internal;
 
 /// `Canvas` of the schema.
 pub struct Canvas {
-    raw: Json,
+    raw: Arc<Json>,
     parsed: engine::Canvas,
 }
 
@@ -14,8 +17,8 @@ impl Canvas {
     ///
     /// # Errors
     /// An internal fault: what is stored was valid when it was stored.
-    pub fn read(raw: Json) -> Result<Self, Error> {
-        let parsed = serde_json::from_value(raw.clone()).map_err(internal)?;
+    pub fn read(raw: Arc<Json>) -> Result<Self, Error> {
+        let parsed = engine::Canvas::deserialize(&*raw).map_err(internal)?;
         Ok(Self { raw, parsed })
     }
 }

@@ -11,6 +11,7 @@ use entity::{
         run_lists::RunParent,
     },
 };
+use serde_json::Value as Json;
 use uuid::Uuid;
 
 use super::{
@@ -27,11 +28,11 @@ use crate::{
     config::Config,
     graphql::{
         context::{services, viewer},
-        errors::{bad_input, internal},
+        errors::{bad_input, internal, missing_parent},
         id::GlobalId,
         loaders::{
-            AccessTo, BranchCount, BranchPage, CollaboratorsOf, DesignById, ListOf, LoadFault, Loaders,
-            Reader, UserById, VersionAt, VersionCount, VersionPage, load,
+            AccessTo, BranchCount, BranchPage, CollaboratorsOf, DesignById, HeadOf, ListOf, LoadFault,
+            Loaders, Reader, UserById, VersionAt, VersionCount, VersionPage, load,
         },
         pagination::{KeyKind, MAX_PAGE, PageArgs, Paged, connection},
         scalars::Url,
@@ -44,11 +45,22 @@ const MAX_BLOCK_TYPES: usize = 20;
 
 /// `Design` of the schema.
 #[derive(Clone)]
-pub struct Design(design::Model);
+pub struct Design {
+    head: design::Head,
+    /// None is loaded when it is asked for.
+    canvas: Option<Arc<Json>>,
+}
+
+impl From<design::Head> for Design {
+    fn from(head: design::Head) -> Self {
+        Self { head, canvas: None }
+    }
+}
 
 impl From<design::Model> for Design {
-    fn from(row: design::Model) -> Self {
-        Self(row)
+    fn from(mut row: design::Model) -> Self {
+        let canvas = Some(Arc::new(row.canvas_state.take()));
+        Self { head: row.into(), canvas }
     }
 }
 
@@ -57,41 +69,49 @@ impl From<design::Model> for Design {
 impl Design {
     /// Opaque and globally unique; never parse it.
     pub async fn id(&self) -> ID {
-        GlobalId::Design(self.0.id).into()
+        GlobalId::Design(self.head.id).into()
     }
 
     /// The key shared with other interfaces of this server.
     async fn database_id(&self) -> Uuid {
-        self.0.id
+        self.head.id
     }
 
     async fn name(&self) -> &str {
-        &self.0.name
+        &self.head.name
     }
 
     async fn description(&self) -> Option<&str> {
-        self.0.description.as_deref()
+        self.head.description.as_deref()
     }
 
     /// Who may open it.
     async fn visibility(&self) -> Visibility {
-        self.0.visibility.into()
+        self.head.visibility.into()
     }
 
     /// Null once the owner's account is gone.
     async fn owner(&self, ctx: &Context<'_>) -> Option<Result<User, Error>> {
-        let owner = load(ctx, UserById(self.0.user_id?)).await;
+        let owner = load(ctx, UserById(self.head.user_id?)).await;
         owner.map(|found| found.map(User::from)).transpose()
     }
 
     /// The canvas at the head.
-    async fn canvas(&self) -> Result<Canvas, Error> {
-        Canvas::read(self.0.canvas_state.clone())
+    async fn canvas(&self, ctx: &Context<'_>) -> Result<Canvas, Error> {
+        let raw = match &self.canvas {
+            Some(raw) => raw.clone(),
+            None => {
+                let head = HeadOf { design_id: self.head.id, version: self.head.version };
+                // It was there a moment ago: it has become somebody else's secret, or is gone.
+                load(ctx, head).await?.ok_or_else(missing_parent)?
+            }
+        };
+        Canvas::read(raw)
     }
 
     /// Optimistic-lock token; pass back as expectedVersion.
     async fn version(&self) -> i32 {
-        self.0.version
+        self.head.version
     }
 
     /// Its branches, oldest first: the default one leads.
@@ -131,7 +151,7 @@ impl Design {
         #[graphql(desc = "Number of a version.")] base: i32,
         #[graphql(desc = "Number of a version.")] head: i32,
     ) -> Option<Result<CanvasDiff, Error>> {
-        let version = |number| load(ctx, VersionAt { design_id: self.0.id, number });
+        let version = |number| load(ctx, VersionAt { design_id: self.head.id, number });
         match tokio::try_join!(version(base), version(head)) {
             Ok((Some(base), Some(head))) => Some(CanvasDiff::between(base, head)),
             Ok(_) => None,
@@ -152,13 +172,13 @@ impl Design {
         order_by: Option<SimulationRunOrder>,
     ) -> Option<Result<Paged<SimulationRun>, Error>> {
         let args = PageArgs { first, after, last, before };
-        Some(run_connection(ctx, RunParent::Design, self.0.id, args, filter, order_by).await)
+        Some(run_connection(ctx, RunParent::Design, self.head.id, args, filter, order_by).await)
     }
 
     /// The newest of its runs.
     async fn latest_run(&self, ctx: &Context<'_>) -> Option<Result<SimulationRun, Error>> {
         let newest = PageArgs { first: Some(1), ..Default::default() };
-        match run_connection(ctx, RunParent::Design, self.0.id, newest, None, None).await {
+        match run_connection(ctx, RunParent::Design, self.head.id, newest, None, None).await {
             Ok(runs) => runs.edges.into_iter().next().map(|edge| Ok(edge.node)),
             Err(error) => Some(Err(error)),
         }
@@ -166,12 +186,12 @@ impl Design {
 
     /// The design that it began as a copy of, if it is PUBLIC or the viewer's own or shared with them.
     async fn forked_from(&self, ctx: &Context<'_>) -> Option<Result<Design, Error>> {
-        let id = self.0.forked_from_id?;
+        let id = self.head.forked_from_id?;
         match tokio::try_join!(load(ctx, DesignById(id)), load(ctx, AccessTo(id))) {
             Ok((Some(row), Some(access))) => {
                 // Whoever has the link of an UNLISTED design may pass it on; we do not.
                 let told = row.visibility == status::Visibility::Public || access >= Access::View;
-                told.then(|| Ok(Design(row)))
+                told.then(|| Ok(row.into()))
             }
             Ok(_) => None,
             Err(error) => Some(Err(error)),
@@ -181,8 +201,8 @@ impl Design {
     /// Link that opens an UNLISTED or PUBLIC design; null while PRIVATE. That of an UNLISTED design is told to its owner and
     /// collaborators alone.
     async fn share_url(&self, ctx: &Context<'_>) -> Option<Result<Url, Error>> {
-        let token = self.0.share_token.as_ref()?;
-        let told = match self.0.visibility {
+        let token = self.head.share_token.as_ref()?;
+        let told = match self.head.visibility {
             status::Visibility::Private => Ok(false),
             status::Visibility::Public => Ok(true),
             status::Visibility::Unlisted => self.access(ctx).await.map(|access| access >= Access::View),
@@ -206,33 +226,33 @@ impl Design {
     /// What the viewer may do with it besides reading it.
     async fn viewer_permissions(&self, ctx: &Context<'_>) -> Result<DesignPermissions, Error> {
         let access = self.access(ctx).await?;
-        Ok(Permissions::of(access, self.0.deleted_at.is_some()).into())
+        Ok(Permissions::of(access, self.head.deleted_at.is_some()).into())
     }
 
     pub async fn created_at(&self) -> DateTime<Utc> {
-        self.0.created_at
+        self.head.created_at
     }
 
     pub async fn updated_at(&self) -> DateTime<Utc> {
-        self.0.updated_at
+        self.head.updated_at
     }
 
     /// Set while it is archived: hidden from lists and from everyone but its owner.
     async fn archived_at(&self) -> Option<DateTime<Utc>> {
-        self.0.deleted_at
+        self.head.deleted_at
     }
 }
 
 impl Design {
     async fn access(&self, ctx: &Context<'_>) -> Result<Access, Error> {
         match viewer(ctx) {
-            Some(viewer) if self.0.user_id == Some(viewer.user_id) => Ok(Access::Own),
-            _ => Ok(load(ctx, AccessTo(self.0.id)).await?.unwrap_or(Access::None)),
+            Some(viewer) if self.head.user_id == Some(viewer.user_id) => Ok(Access::Own),
+            _ => Ok(load(ctx, AccessTo(self.head.id)).await?.unwrap_or(Access::None)),
         }
     }
 
     async fn shared_with(&self, ctx: &Context<'_>) -> Result<Vec<Collaborator>, Error> {
-        let shared = load(ctx, CollaboratorsOf(self.0.id)).await?.unwrap_or_default();
+        let shared = load(ctx, CollaboratorsOf(self.head.id)).await?.unwrap_or_default();
         let users = shared.iter().map(|one| load(ctx, UserById(one.user_id)));
         let users = futures_util::future::try_join_all(users).await?;
         // An account that is gone is nobody to share with.
@@ -242,7 +262,7 @@ impl Design {
 
     async fn branch_connection(&self, ctx: &Context<'_>, args: PageArgs) -> Result<Paged<Branch>, Error> {
         let request = args.request(KeyKind::Time, MAX_PAGE)?;
-        let id = self.0.id;
+        let id = self.head.id;
         let page = load(ctx, ListOf { parent: id, args: BranchPage(request) }).await?;
         let cursor =
             |row: &entity::design_branch::Model| Cursor { key: CursorKey::Time(row.created_at), id: row.id };
@@ -257,7 +277,7 @@ impl Design {
         branch: Option<String>,
     ) -> Result<Paged<DesignVersion>, Error> {
         let request = args.request(KeyKind::Integer, MAX_PAGE)?;
-        let id = self.0.id;
+        let id = self.head.id;
         let list = VersionPage { branch: branch.clone(), request };
         let page = load(ctx, ListOf { parent: id, args: list }).await?;
         let cursor = |row: &entity::design_version::Model| Cursor {

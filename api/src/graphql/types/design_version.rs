@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use async_graphql::{Context, Error, ID, Object};
 use chrono::{DateTime, Utc};
 use entity::{design_version, store::run_lists::RunParent};
@@ -70,7 +72,7 @@ impl DesignVersion {
     }
 
     async fn canvas(&self) -> Result<Canvas, Error> {
-        Canvas::read(self.0.canvas_state.clone())
+        Canvas::read(Arc::new(self.0.canvas_state.clone()))
     }
 
     /// Simulations of this version, newest first unless ordered.

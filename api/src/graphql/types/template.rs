@@ -1,12 +1,15 @@
+use std::sync::Arc;
+
 use async_graphql::{Context, Enum, Error, ID, Object};
 use entity::{
-    status,
+    StoreError, status,
     store::{
-        page::{Cursor, CursorKey},
+        page::{Cursor, CursorKey, Page},
         templates,
     },
     template,
 };
+use worker::{cache::TemplatePage, pool::Services};
 
 use super::{canvas::Canvas, workload::Workload};
 use crate::graphql::{
@@ -52,7 +55,7 @@ impl Template {
     }
 
     async fn canvas(&self) -> Result<Canvas, Error> {
-        Canvas::read(self.0.canvas_state.clone())
+        Canvas::read(Arc::new(self.0.canvas_state.clone()))
     }
 
     /// The workload that shows what the template is about.
@@ -82,10 +85,21 @@ pub async fn template_connection(
 ) -> Result<Paged<Template>, Error> {
     let category = category.map(status::TemplateCategory::from);
     let request = args.request(KeyKind::Time, MAX_PAGE)?;
-    let page = templates::list(&services(ctx).db, category, &request).await.map_err(internal)?;
+    let page = page_of(services(ctx), TemplatePage { category, request }).await.map_err(internal)?;
     let cursor = |row: &template::Model| Cursor { key: CursorKey::Time(row.created_at), id: row.id };
-    Ok(connection(page, cursor, Template::from, move |ctx| {
+    Ok(connection(Page::clone(&page), cursor, Template::from, move |ctx| {
         let db = services(ctx).db.clone();
         async move { templates::count(&db, category).await.map_err(internal) }
     }))
+}
+
+/// A page of the templates, which change only when a program of another release is started.
+async fn page_of(services: &Services, page: TemplatePage) -> Result<Arc<Page<template::Model>>, StoreError> {
+    let known = services.cache.templates();
+    if let Some(found) = known.get(&page) {
+        return Ok(found);
+    }
+    let found = Arc::new(templates::list(&services.db, page.category, &page.request).await?);
+    known.keep(page, found.clone());
+    Ok(found)
 }

@@ -18,6 +18,7 @@ use serde_json::{Value as Json, json};
 use uuid::Uuid;
 use worker::{
     bus::Bus,
+    cache::Cache,
     config::Environment,
     pool::{Services, drain},
     queue::{Clock, Queue},
@@ -69,7 +70,8 @@ impl App {
         let namespace = format!("test-{}", Uuid::new_v4());
         let queue = Queue::connect_in(redis.as_deref(), &namespace, &db, Clock::default()).await.unwrap();
         let bus = Bus::connect_in(redis.as_deref(), &namespace).await.unwrap();
-        let services = Services { db, queue, bus, replica: None };
+        let cache = Cache::connect_in(redis.as_deref(), &namespace, &bus).await.unwrap();
+        let services = Services { db, queue, bus, cache, replica: None };
         service::templates::seed(&services).await.unwrap();
         let tokens = Tokens::new(config.jwt_secret.expose());
         let schema = graphql::build(services.clone(), tokens.clone(), config.clone());
@@ -81,7 +83,8 @@ impl App {
     pub async fn another_process(&self) -> Option<Self> {
         let redis = self.redis.clone()?;
         let bus = Bus::connect_in(Some(&redis), &self.namespace).await.unwrap();
-        let services = Services { bus, ..self.services.clone() };
+        let cache = Cache::connect_in(Some(&redis), &self.namespace, &bus).await.unwrap();
+        let services = Services { bus, cache, ..self.services.clone() };
         let schema = graphql::build(services.clone(), self.tokens.clone(), self.config.clone());
         Some(Self {
             services,

@@ -3,6 +3,7 @@
 mod accounts;
 mod app;
 mod block_configs;
+mod cache;
 mod catalogue;
 mod comparison;
 mod design_changes;
