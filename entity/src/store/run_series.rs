@@ -67,16 +67,15 @@ pub async fn series(
     run_ids: &[Uuid],
     request: &SeriesRequest,
 ) -> Result<HashMap<Uuid, Vec<Series>>, StoreError> {
-    let points = points(db.get_database_backend(), run_ids, request);
     let mut lists: HashMap<Uuid, Vec<Series>> = HashMap::new();
     if db.get_database_backend() == DbBackend::Postgres {
-        let rows: Vec<Columns> = all(db, &columns(points)).await?;
+        let rows: Vec<Columns> = all(db, &columns(run_ids, request)).await?;
         for row in rows {
             lists.entry(row.run_id).or_default().push(row.series(request));
         }
         return Ok(lists);
     }
-    let rows: Vec<Point> = all(db, &points).await?;
+    let rows: Vec<Point> = all(db, &points(run_ids, request)).await?;
     for points in rows.chunk_by(|one, next| (one.run_id, one.series) == (next.run_id, next.series)) {
         lists.entry(points[0].run_id).or_default().push(Columns::of(points).series(request));
     }
@@ -153,22 +152,10 @@ impl Columns {
     }
 }
 
-/// The wanted samples, numbered within their series by time and, if that is asked for, by value.
-fn samples(backend: DbBackend, run_ids: &[Uuid], request: &SeriesRequest) -> SelectStatement {
+/// The wanted samples.
+fn wanted(backend: DbBackend, run_ids: &[Uuid], request: &SeriesRequest) -> SelectStatement {
     let mut select = Query::select();
-    select
-        .columns([Column::RunId, Column::Series, Column::Time, Column::MetricName, Column::MetricValue])
-        .expr_as(Expr::cust("row_number() OVER (PARTITION BY run_id, series ORDER BY time) - 1"), "place")
-        .expr_as(Expr::cust("count(*) OVER (PARTITION BY run_id, series)"), "samples")
-        .from(Entity)
-        .and_where(Expr::col(Column::RunId).is_in(run_ids.iter().copied()));
-    if backend != DbBackend::Postgres {
-        select.column(Column::Tags);
-    }
-    if request.with_p95 {
-        let rank = "row_number() OVER (PARTITION BY run_id, series ORDER BY metric_value)";
-        select.expr_as(Expr::cust(rank), "value_rank");
-    }
+    select.from(Entity).and_where(Expr::col(Column::RunId).is_in(run_ids.iter().copied()));
     if let Some(names) = &request.names {
         select.and_where(Expr::col(Column::MetricName).is_in(names));
     }
@@ -188,56 +175,94 @@ fn samples(backend: DbBackend, run_ids: &[Uuid], request: &SeriesRequest) -> Sel
     select
 }
 
-/// The points of the wanted series, in the order of series and time.
-fn points(backend: DbBackend, run_ids: &[Uuid], request: &SeriesRequest) -> SelectStatement {
+/// The wanted samples, numbered within their series by time and, if that is asked for, by value.
+fn samples(run_ids: &[Uuid], request: &SeriesRequest) -> SelectStatement {
+    let mut select = wanted(DbBackend::Sqlite, run_ids, request);
+    select
+        .columns([
+            Column::RunId,
+            Column::Series,
+            Column::Time,
+            Column::MetricName,
+            Column::MetricValue,
+            Column::Tags,
+        ])
+        .expr_as(Expr::cust("row_number() OVER (PARTITION BY run_id, series ORDER BY time) - 1"), "place")
+        .expr_as(Expr::cust("count(*) OVER (PARTITION BY run_id, series)"), "samples");
+    if request.with_p95 {
+        let rank = "row_number() OVER (PARTITION BY run_id, series ORDER BY metric_value)";
+        select.expr_as(Expr::cust(rank), "value_rank");
+    }
+    select
+}
+
+/// How the samples of one point become its value, in SQL, where `value` names a sample's.
+fn value_of_samples(value: &str) -> String {
+    format!("CASE WHEN metric_name LIKE '{PERCENTILES}%' THEN max({value}) ELSE avg({value}) END")
+}
+
+/// The points of the wanted series on SQLite, in the order of series and time.
+fn points(run_ids: &[Uuid], request: &SeriesRequest) -> SelectStatement {
     let most = request.max_points;
     let point = format!("place / ((samples + {most} - 1) / {most})");
-    let value = format!(
-        "CASE WHEN metric_name LIKE '{PERCENTILES}%' THEN max(metric_value) ELSE avg(metric_value) END"
-    );
     // By nearest rank.
     let p95 = match request.with_p95 {
         true => "max(CASE WHEN value_rank = (samples * 95 + 99) / 100 THEN metric_value END)",
         false => "CAST(NULL AS double precision)",
     };
-    let mut select = Query::select();
-    select
+    Query::select()
         .columns(["run_id", "series", "metric_name", "samples"])
         .expr_as(Expr::cust("min(time)"), "time")
-        .expr_as(Expr::cust(value), "value")
+        .expr_as(Expr::cust(value_of_samples("metric_value")), "value")
         .expr_as(Expr::cust("min(metric_value)"), "low")
         .expr_as(Expr::cust("max(metric_value)"), "high")
         .expr_as(Expr::cust("sum(metric_value)"), "total")
         .expr_as(Expr::cust(p95), "p95")
-        .from_subquery(samples(backend, run_ids, request), "sample")
-        .group_by_columns(["run_id", "series", "metric_name", "samples"])
-        .add_group_by([Expr::cust(point)]);
-    if backend != DbBackend::Postgres {
         // The tags of a series are the same in every sample.
-        select
-            .expr_as(Expr::cust("min(tags)"), "tags")
-            .order_by("run_id", Order::Asc)
-            .order_by("series", Order::Asc)
-            .order_by("time", Order::Asc);
-    }
-    select
+        .expr_as(Expr::cust("min(tags)"), "tags")
+        .from_subquery(samples(run_ids, request), "sample")
+        .group_by_columns(["run_id", "series", "metric_name", "samples"])
+        .add_group_by([Expr::cust(point)])
+        .order_by("run_id", Order::Asc)
+        .order_by("series", Order::Asc)
+        .order_by("time", Order::Asc)
+        .to_owned()
 }
 
-/// The points as arrays, a row a series.
-fn columns(points: SelectStatement) -> SelectStatement {
-    let tags = "(SELECT one.tags FROM run_metrics AS one \
-                WHERE one.run_id = point.run_id AND one.series = point.series LIMIT 1)";
-    Query::select()
-        .columns(["run_id", "series", "metric_name", "samples"])
-        .expr_as(Expr::cust(tags), "tags")
+/// The wanted series on PostgreSQL, a row each. Samples are brought together into points only where there are more than
+/// wanted: most lists are short, and sorting them twice would cost more than all the rest.
+fn columns(run_ids: &[Uuid], request: &SeriesRequest) -> SelectStatement {
+    let most = request.max_points;
+    let p95 = match request.with_p95 {
+        // By nearest rank.
+        true => "percentile_disc(0.95) WITHIN GROUP (ORDER BY metric_value)",
+        false => "CAST(NULL AS double precision)",
+    };
+    let whole = wanted(DbBackend::Postgres, run_ids, request)
+        .columns(["run_id", "series", "metric_name"])
+        .expr_as(Expr::cust("count(*)"), "samples")
+        // The tags of a series are the same in every sample.
+        .expr_as(Expr::cust("(array_agg(tags))[1]"), "tags")
         .expr_as(Expr::cust("array_agg(time ORDER BY time)"), "times")
-        .expr_as(Expr::cust("array_agg(value ORDER BY time)"), "points")
-        .expr_as(Expr::cust("min(low)"), "low")
-        .expr_as(Expr::cust("max(high)"), "high")
-        .expr_as(Expr::cust("sum(total)"), "total")
-        .expr_as(Expr::cust("max(p95)"), "p95")
-        .from_subquery(points, "point")
-        .group_by_columns(["run_id", "series", "metric_name", "samples"])
+        .expr_as(Expr::cust("array_agg(metric_value ORDER BY time)"), "sampled")
+        .expr_as(Expr::cust("min(metric_value)"), "low")
+        .expr_as(Expr::cust("max(metric_value)"), "high")
+        .expr_as(Expr::cust("sum(metric_value)"), "total")
+        .expr_as(Expr::cust(p95), "p95")
+        .group_by_columns(["run_id", "series", "metric_name"])
+        .to_owned();
+    let joined = |column: &str, point: &str| {
+        format!(
+            "CASE WHEN samples <= {most} THEN {column} ELSE (SELECT array_agg(one ORDER BY place) FROM \
+             (SELECT (number - 1) / ((samples + {most} - 1) / {most}) AS place, {point} AS one \
+             FROM unnest({column}) WITH ORDINALITY AS sample(item, number) GROUP BY 1) AS point) END"
+        )
+    };
+    Query::select()
+        .columns(["run_id", "metric_name", "tags", "samples", "low", "high", "total", "p95"])
+        .expr_as(Expr::cust(joined("times", "min(item)")), "times")
+        .expr_as(Expr::cust(joined("sampled", &value_of_samples("item"))), "points")
+        .from_subquery(whole, "whole")
         .order_by("run_id", Order::Asc)
         .order_by("series", Order::Asc)
         .to_owned()
