@@ -2,9 +2,13 @@
 
 use std::time::Duration;
 
-use entity::{DatabaseConnection, connect::connect, store::Connection as _, testing::TestDatabase};
+use api::auth::{Tokens, Viewer};
+use entity::{
+    DatabaseConnection, connect::connect, status::Tier, store::Connection as _, testing::TestDatabase,
+};
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
+use uuid::Uuid;
 
 use crate::{
     support::TestServer,
@@ -12,6 +16,7 @@ use crate::{
 };
 
 const PATIENCE: Duration = Duration::from_secs(20);
+const SECRET: &str = "a secret for tests, long enough for them";
 const REGISTER: &str = "mutation($input: UserRegisterInput!) { userRegister(input: $input) {
     session { accessToken } userErrors { message } } }";
 const CREATE: &str = "mutation($input: DesignCreateInput!) { designCreate(input: $input) {
@@ -71,10 +76,29 @@ async fn process(database: &TestDatabase, read_url: &str) -> TestServer {
         ("DATABASE_URL", &database.url),
         ("DATABASE_READ_URL", read_url),
         ("REDIS_URL", &redis),
-        ("JWT_SECRET", "a secret for tests, long enough for them"),
+        ("JWT_SECRET", SECRET),
         ("RATE_LIMIT_FREE", "off"),
     ])
     .await
+}
+
+/// Someone who signed in so long ago that nothing is known of what they have to see.
+fn unmarked() -> String {
+    let viewer = Viewer { user_id: Uuid::now_v7(), session_id: Uuid::now_v7() };
+    Tokens::new(SECRET.as_bytes()).issue(viewer, Tier::Free).unwrap().token
+}
+
+/// Holds the replay back. The server takes a moment to do what it is asked.
+async fn pause(replica: &DatabaseConnection) {
+    replica.execute_unprepared("SELECT pg_wal_replay_pause()").await.unwrap();
+    // Fails until it has.
+    let is_paused = "SELECT 1 / (pg_get_wal_replay_pause_state() = 'paused')::int";
+    let paused = async {
+        while replica.execute_unprepared(is_paused).await.is_err() {
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(PATIENCE, paused).await.expect("the replay pauses");
 }
 
 /// Opens the database on the replica once it is there.
@@ -96,13 +120,13 @@ async fn who_wrote_or_was_told_sees_it_before_the_replica_does() {
     let Some(url) = database.replica_url() else { return };
     let replica = replica(&url).await;
     let (one, other) = (process(&database, &url).await, process(&database, &url).await);
-    let (writer, stranger) = (register(&one, "writer").await, register(&one, "stranger").await);
+    let (writer, stranger) = (register(&one, "writer").await, unmarked());
     let id = design(&one, &writer).await;
     for token in [None, Some(stranger.as_str()), Some(&writer)] {
         await_name(&other, token, &id, "before").await;
     }
 
-    replica.execute_unprepared("SELECT pg_wal_replay_pause()").await.unwrap();
+    pause(&replica).await;
     rename(&one, &writer, &id).await;
     for server in [&one, &other] {
         assert_eq!(name(server, Some(&writer), &id).await, "after", "the writer, in every process");
