@@ -26,7 +26,7 @@ use entity::{
         page::{Page, PageRequest, group_by},
         run_lists::{self, RunList},
         run_series::{self, Series, SeriesRequest},
-        runs::{self, EventFilter},
+        runs::{self, EventFilter, Source},
         templates, users, versions, workloads,
     },
     template, user, workload,
@@ -151,6 +151,8 @@ rows_by_id! {
     TemplateById => template::Model, |reader, ids| templates::find_many(&reader.db, ids), |row| row.id;
     /// A run whose design the viewer may open.
     RunById => simulation_run::Model, |reader, ids| runs::find_visible(&reader.db, ids, reader.viewer), |row| row.id;
+    /// What a run that the viewer may open is of.
+    SourceOf => Source, |reader, ids| runs::sources(&reader.db, ids), |row| row.run_id;
     /// A job that the viewer submitted.
     JobById => simulation_job::Model, |reader, ids| reader.own_jobs(ids), |row| row.id;
     /// A block configuration of the viewer.
