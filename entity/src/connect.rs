@@ -11,6 +11,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The same for a replica: there is a primary to ask instead.
 const REPLICA_PATIENCE: Duration = Duration::from_secs(1);
 
+/// SQLite's pages are of 4 KiB unless it is told otherwise.
+const SQLITE_PAGES_IN_MB: u64 = 256;
+
 /// How to connect.
 #[derive(Clone, Copy, Default)]
 pub struct Way {
@@ -19,6 +22,8 @@ pub struct Way {
     pub statement_timeout: Option<Duration>,
     /// Whether PgBouncer, or a pooler like it, gives each transaction another connection to PostgreSQL.
     pub transaction_pooler: bool,
+    /// How large a SQLite file may become.
+    pub sqlite_max_mb: Option<u64>,
     /// Connects when it is first used, and gives up soon.
     pub replica: bool,
 }
@@ -39,13 +44,17 @@ pub async fn connect_by(url: &str, way: Way) -> Result<DatabaseConnection, Store
         .acquire_timeout(if way.replica { REPLICA_PATIENCE } else { PATIENCE })
         .connect_lazy(way.replica)
         .sqlx_logging(false);
-    options.map_sqlx_sqlite_opts(|sqlite| {
-        sqlite
+    options.map_sqlx_sqlite_opts(move |sqlite| {
+        let sqlite = sqlite
             .create_if_missing(true)
             .foreign_keys(true)
             .busy_timeout(Duration::from_secs(10))
             .pragma("journal_mode", "WAL")
-            .pragma("synchronous", "NORMAL")
+            .pragma("synchronous", "NORMAL");
+        match way.sqlite_max_mb {
+            Some(max_mb) => sqlite.pragma("max_page_count", (max_mb * SQLITE_PAGES_IN_MB).to_string()),
+            None => sqlite,
+        }
     });
     if way.transaction_pooler {
         // Statements are prepared on connections that others use next, and a pooler refuses parameters of a session.

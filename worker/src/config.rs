@@ -121,6 +121,8 @@ pub struct Config {
     pub transaction_pooler: bool,
     /// `DATABASE_CONNECTIONS`: the size of the connection pool.
     pub database_connections: u32,
+    /// `SQLITE_MAX_MB`: how large the SQLite file may become.
+    pub sqlite_max_mb: Option<u64>,
     /// How long one statement may take on PostgreSQL; set by those who answer requests.
     pub statement_timeout: Option<Duration>,
     /// `REDIS_URL`: set exactly when the database is PostgreSQL.
@@ -131,6 +133,8 @@ pub struct Config {
     pub worker_concurrency: usize,
     /// `JOB_MEMORY_MB`: what one job may allocate on this machine, whatever its plan allows.
     pub job_memory_mb: u64,
+    /// `JOB_LEASE_SECONDS`: how long a worker is believed alive without a sign of it.
+    pub job_lease: Duration,
     pub log_format: LogFormat,
     /// `RUST_LOG`, in the syntax of tracing-subscriber's `EnvFilter`.
     pub log_filter: String,
@@ -161,6 +165,10 @@ impl Config {
             database_read_url,
             transaction_pooler,
             database_connections: environment.number("DATABASE_CONNECTIONS", 10, 2..=1000)? as u32,
+            sqlite_max_mb: match environment.text("SQLITE_MAX_MB") {
+                Some(_) => Some(environment.number("SQLITE_MAX_MB", 1, 1..=16_777_215)?),
+                None => None,
+            },
             statement_timeout: None,
             redis_url,
             worker_bind: environment.parsed(
@@ -171,6 +179,7 @@ impl Config {
             worker_concurrency: environment.number("WORKER_CONCURRENCY", cores.clamp(1, 256), 1..=256)?
                 as usize,
             job_memory_mb: environment.number("JOB_MEMORY_MB", 2048, 16..=1_048_576)?,
+            job_lease: Duration::from_secs(environment.number("JOB_LEASE_SECONDS", 30, 2..=3600)?),
             log_format: environment
                 .choice("LOG_FORMAT", &[("text", LogFormat::Text), ("json", LogFormat::Json)])?,
             log_filter: log_filter(environment)?,
@@ -197,11 +206,13 @@ impl fmt::Debug for Config {
             .field("database_read_url", &self.database_read_url.as_deref().map(without_password))
             .field("transaction_pooler", &self.transaction_pooler)
             .field("database_connections", &self.database_connections)
+            .field("sqlite_max_mb", &self.sqlite_max_mb)
             .field("statement_timeout", &self.statement_timeout)
             .field("redis_url", &self.redis_url.as_deref().map(without_password))
             .field("worker_bind", &self.worker_bind)
             .field("worker_concurrency", &self.worker_concurrency)
             .field("job_memory_mb", &self.job_memory_mb)
+            .field("job_lease", &self.job_lease)
             .field("log_format", &self.log_format)
             .field("log_filter", &self.log_filter)
             .field("otlp_endpoint", &self.otlp_endpoint.as_deref().map(without_password))
@@ -377,10 +388,12 @@ mod tests {
     fn every_rule_names_its_variable() {
         for (name, bad) in [
             ("DATABASE_CONNECTIONS", "1"),
+            ("SQLITE_MAX_MB", "0"),
             ("WORKER_BIND", "8001"),
             ("WORKER_CONCURRENCY", "0"),
             ("WORKER_CONCURRENCY", "four"),
             ("JOB_MEMORY_MB", "-1"),
+            ("JOB_LEASE_SECONDS", "1"),
             ("DATABASE_POOLER", "session"),
             ("LOG_FORMAT", "xml"),
             ("RUST_LOG", "info,api=loud"),

@@ -51,6 +51,7 @@ impl Services {
             max_connections: config.database_connections,
             statement_timeout: config.statement_timeout,
             transaction_pooler: config.transaction_pooler,
+            sqlite_max_mb: config.sqlite_max_mb,
             replica: false,
         };
         let db = connect_by(&config.database_url, way).await?;

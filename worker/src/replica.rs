@@ -68,6 +68,7 @@ impl Replica {
             statement_timeout: config.statement_timeout,
             transaction_pooler: config.transaction_pooler,
             replica: true,
+            ..Way::default()
         };
         let watched = connect_by(url, way).await.map_err(StartError::Replica)?;
         let (_, marks) = redis_link::connect(redis_url).await.map_err(BusError::from)?;
