@@ -6,10 +6,12 @@ use std::sync::{
 };
 
 use sea_orm::{
-    ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr, SqlxError,
-    Statement, TransactionOptions, TransactionTrait, prelude::async_trait::async_trait,
+    ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult, Statement,
+    TransactionOptions, TransactionTrait, prelude::async_trait::async_trait,
 };
 use tracing::Instrument;
+
+use crate::error::code;
 
 /// PostgreSQL's code of a statement that was ended, for its timeout or because someone asked.
 const QUERY_CANCELED: &str = "57014";
@@ -152,15 +154,7 @@ impl Primary {
 
 /// Whether a statement took too long, as it would on the primary.
 fn was_canceled(error: &DbErr) -> bool {
-    match error {
-        DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error)) => {
-            match &**error {
-                SqlxError::Database(error) => error.code().as_deref() == Some(QUERY_CANCELED),
-                _ => false,
-            }
-        }
-        _ => false,
-    }
+    code(error).as_deref() == Some(QUERY_CANCELED)
 }
 
 #[async_trait]

@@ -11,5 +11,6 @@ mod limits;
 mod replica;
 mod secrets;
 mod share;
+mod storage;
 mod support;
 mod websocket;

@@ -65,6 +65,8 @@ pub struct Failure {
 pub enum Requeue {
     /// The worker is shutting down; the attempt counts against nobody.
     HandedBack,
+    /// There was no room for its result; the attempt counts against nobody.
+    NoRoom,
     /// Something of ours broke.
     Fault,
     /// The lease ran out: the worker is believed dead. Applies only if it did run out.
@@ -223,7 +225,7 @@ pub async fn requeue(
     let Some(job) = Entity::find().filter(guard.clone()).one(db).await? else { return Ok(None) };
     // The counters move only with the status, which the guard pins, so what was read still holds when the guard does.
     let (faults, workers_lost) = match why {
-        Requeue::HandedBack => (job.faults, job.workers_lost),
+        Requeue::HandedBack | Requeue::NoRoom => (job.faults, job.workers_lost),
         Requeue::Fault => (job.faults + 1, job.workers_lost),
         Requeue::WorkerLost => (job.faults, job.workers_lost + 1),
     };
@@ -240,6 +242,7 @@ pub async fn requeue(
     }
     let line = match why {
         Requeue::HandedBack => Line::info("handed back by a worker that is shutting down"),
+        Requeue::NoRoom => Line::warn("there was no room to store the result; the attempt will be repeated"),
         Requeue::Fault => Line::warn("the attempt met an internal fault; it will be repeated"),
         Requeue::WorkerLost => Line::warn("the worker was lost; the attempt will be repeated"),
     };
