@@ -27,8 +27,10 @@ pub mod template;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod time;
+mod transaction;
 pub mod user;
 pub mod workload;
 
 pub use database::DatabaseConnection;
 pub use error::StoreError;
+pub use transaction::DatabaseTransaction;

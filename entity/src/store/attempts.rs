@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use sea_orm::{
-    DatabaseTransaction, DbBackend, QueryOrder, QuerySelect, UpdateMany,
+    DbBackend, QueryOrder, QuerySelect, UpdateMany,
     entity::prelude::*,
     sea_query::{Condition, Expr, ExprTrait},
 };
@@ -20,7 +20,7 @@ use super::{
     users,
 };
 use crate::{
-    DatabaseConnection, StoreError,
+    DatabaseConnection, DatabaseTransaction, StoreError,
     simulation_job::{Column, Entity, Model},
     status::{FailureCode, JobStatus},
     time,
