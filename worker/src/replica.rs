@@ -16,11 +16,16 @@ use entity::{
     connect::{Way, connect_by},
     store::replication,
 };
-use redis::{AsyncCommands, RedisResult, Script, aio::ConnectionManager};
+use redis::{AsyncCommands, RedisResult, Script};
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
-use crate::{bus::BusError, config::Config, error::StartError, redis_link};
+use crate::{
+    bus::BusError,
+    config::Config,
+    error::StartError,
+    redis_link::{self, Connection},
+};
 
 /// Between two looks at how far the replica has come.
 const PERIOD: Duration = Duration::from_millis(500);
@@ -45,7 +50,7 @@ static MARK: LazyLock<Script> = LazyLock::new(|| {
 pub struct Replica {
     db: DatabaseConnection,
     state: Arc<State>,
-    marks: ConnectionManager,
+    marks: Connection,
 }
 
 struct State {
