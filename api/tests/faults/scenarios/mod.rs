@@ -11,11 +11,12 @@ mod workers;
 use crate::stage::{Suite, Trial};
 
 /// The names of all scenarios, in the order in which they run.
-pub const ALL: [&str; 11] = [
+pub const ALL: [&str; 12] = [
     "workers-killed",
     "redis-emptied",
     "redis-paused",
     "network-cut",
+    "network-silent",
     "postgres-restarted",
     "api-killed",
     "disk-full",
@@ -32,6 +33,7 @@ pub async fn run(suite: &mut Suite, trial: &Trial) {
         "redis-emptied" => stores::redis_emptied(suite, trial).await,
         "redis-paused" => stores::redis_paused(suite, trial).await,
         "network-cut" => network::cut(suite, trial).await,
+        "network-silent" => network::silent(suite, trial).await,
         "postgres-restarted" => stores::postgres_restarted(suite, trial).await,
         "api-killed" => submits::api_killed(suite, trial).await,
         "disk-full" => disk::full(suite, trial).await,
