@@ -1,6 +1,6 @@
 //! Opens the database that a URL names.
 
-use std::time::Duration;
+use std::{future::ready, time::Duration};
 
 use sea_orm::{
     ConnectOptions, Database, DbBackend, SqlxError,
@@ -19,6 +19,9 @@ const REPLICA_PATIENCE: Duration = Duration::from_secs(1);
 const SIGN_OF_LIFE: Duration = Duration::from_secs(2);
 /// SQLite's pages are of 4 KiB unless it is told otherwise.
 const SQLITE_PAGES_IN_MB: u64 = 256;
+/// A connection that was idle this long is asked whether it still lives before it is used. Asking each time would cost a round
+/// trip a statement.
+const IDLE: Duration = Duration::from_secs(1);
 
 /// How to connect.
 #[derive(Clone, Copy, Default)]
@@ -63,6 +66,7 @@ pub async fn connect_by(url: &str, way: Way) -> Result<DatabaseConnection, Store
         .max_connections(way.max_connections)
         .acquire_timeout(if way.replica { REPLICA_PATIENCE } else { PATIENCE })
         .connect_lazy(way.replica)
+        .test_before_acquire_if_idle_for(IDLE)
         .sqlx_logging(false);
     options.map_sqlx_sqlite_opts(move |sqlite| {
         let sqlite = sqlite
@@ -78,9 +82,11 @@ pub async fn connect_by(url: &str, way: Way) -> Result<DatabaseConnection, Store
     });
     options.map_sqlx_postgres_pool_opts(|pool| {
         // The pool itself waits for ever for a connection that is silent, and never has the place of it again.
-        pool.test_before_acquire(false)
-            .before_acquire(|connection, _| Box::pin(answers(connection)))
-            .after_release(|connection, _| Box::pin(answers(connection)))
+        pool.before_acquire(|connection, used| match used.idle_for < IDLE {
+            true => Box::pin(ready(Ok(true))),
+            false => Box::pin(answers(connection)),
+        })
+        .after_release(|connection, _| Box::pin(answers(connection)))
     });
     if way.transaction_pooler {
         // Statements are prepared on connections that others use next, and a pooler refuses parameters of a session.

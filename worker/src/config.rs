@@ -135,6 +135,8 @@ pub struct Config {
     pub job_memory_mb: u64,
     /// `JOB_LEASE_SECONDS`: how long a worker is believed alive without a sign of it.
     pub job_lease: Duration,
+    /// `MAINTENANCE_HOUR`: when the nightly maintenance is due, UTC; none when these workers do not see to it.
+    pub maintenance_hour: Option<u32>,
     pub log_format: LogFormat,
     /// `RUST_LOG`, in the syntax of tracing-subscriber's `EnvFilter`.
     pub log_filter: String,
@@ -180,6 +182,7 @@ impl Config {
                 as usize,
             job_memory_mb: environment.number("JOB_MEMORY_MB", 2048, 16..=1_048_576)?,
             job_lease: Duration::from_secs(environment.number("JOB_LEASE_SECONDS", 30, 2..=3600)?),
+            maintenance_hour: maintenance_hour(environment)?,
             log_format: environment
                 .choice("LOG_FORMAT", &[("text", LogFormat::Text), ("json", LogFormat::Json)])?,
             log_filter: log_filter(environment)?,
@@ -213,6 +216,7 @@ impl fmt::Debug for Config {
             .field("worker_concurrency", &self.worker_concurrency)
             .field("job_memory_mb", &self.job_memory_mb)
             .field("job_lease", &self.job_lease)
+            .field("maintenance_hour", &self.maintenance_hour)
             .field("log_format", &self.log_format)
             .field("log_filter", &self.log_filter)
             .field("otlp_endpoint", &self.otlp_endpoint.as_deref().map(without_password))
@@ -283,6 +287,18 @@ fn check_ways(database_url: &str, read_url: Option<&str>, pooler: bool) -> Resul
 
 fn has_scheme(url: &str, schemes: &[&str]) -> bool {
     Url::parse(url).is_ok_and(|url| schemes.contains(&url.scheme()))
+}
+
+fn maintenance_hour(environment: &Environment) -> Result<Option<u32>, ConfigError> {
+    let rule = "must be an hour from 0 to 23, or off";
+    match environment.text("MAINTENANCE_HOUR").as_deref() {
+        None => Ok(Some(3)),
+        Some("off") => Ok(None),
+        Some(hour) => match hour.parse() {
+            Ok(hour @ 0..24) => Ok(Some(hour)),
+            _ => Err(ConfigError::new("MAINTENANCE_HOUR", rule)),
+        },
+    }
 }
 
 fn log_filter(environment: &Environment) -> Result<String, ConfigError> {
@@ -394,6 +410,7 @@ mod tests {
             ("WORKER_CONCURRENCY", "four"),
             ("JOB_MEMORY_MB", "-1"),
             ("JOB_LEASE_SECONDS", "1"),
+            ("MAINTENANCE_HOUR", "24"),
             ("DATABASE_POOLER", "session"),
             ("LOG_FORMAT", "xml"),
             ("RUST_LOG", "info,api=loud"),

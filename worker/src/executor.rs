@@ -1,6 +1,13 @@
 //! Takes deliveries of the queue to their end: finds the handler of a kind of job, and tells the queue what came of it.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{
+    panic::AssertUnwindSafe,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use engine::{Control, Options, Plan, Report, SimulateError, Workload};
 use entity::simulation_job;
@@ -12,7 +19,7 @@ use crate::{
     bus::Notice,
     config::Config,
     error::{JobError, Outcome, backoff},
-    export,
+    export, maintenance,
     pool::Services,
     queue::{Delivery, JobKind, QueueError},
     simulate,
@@ -63,7 +70,12 @@ pub struct Executor {
     pub(crate) worker: Arc<str>,
     /// The most that one job may allocate here.
     pub(crate) memory_limit_bytes: u64,
+    /// The hour, UTC, at which the nightly maintenance is due; none when this worker does not see to it.
+    pub(crate) maintenance_hour: Option<u32>,
     handing_back: Arc<watch::Sender<bool>>,
+    busy: Arc<AtomicUsize>,
+    /// Whether an operator wants nothing to be claimed.
+    drained: Arc<AtomicBool>,
 }
 
 impl Executor {
@@ -74,7 +86,10 @@ impl Executor {
             timing: Timing::with_lease(config.job_lease),
             worker: worker_name().into(),
             memory_limit_bytes: config.job_memory_mb << 20,
+            maintenance_hour: config.maintenance_hour,
             handing_back: Arc::new(watch::Sender::new(false)),
+            busy: Arc::default(),
+            drained: Arc::default(),
         }
     }
 
@@ -93,13 +108,28 @@ impl Executor {
         self.handing_back.send_replace(true);
     }
 
+    /// How many deliveries are being handled.
+    pub(crate) fn busy(&self) -> usize {
+        self.busy.load(Ordering::Relaxed)
+    }
+
     /// Becomes true when running jobs are to go back to the queue.
     pub(crate) fn handing_back(&self) -> watch::Receiver<bool> {
         self.handing_back.subscribe()
     }
 
-    /// Claims up to `count` deliveries.
+    /// Says whether deliveries may be claimed at present.
+    pub(crate) fn set_drained(&self, drained: bool) {
+        if self.drained.swap(drained, Ordering::Relaxed) != drained {
+            tracing::info!(drained, "an operator changed what workers claim");
+        }
+    }
+
+    /// Claims up to `count` deliveries; none while an operator wants the workers drained.
     pub async fn claim(&self, count: usize) -> Result<Vec<Delivery>, QueueError> {
+        if self.drained.load(Ordering::Relaxed) {
+            return Ok(Vec::new());
+        }
         self.services.queue.claim(&self.worker, self.timing.lease, count).await
     }
 
@@ -125,7 +155,9 @@ impl Executor {
             design_id = tracing::field::Empty,
         );
         async {
+            self.busy.fetch_add(1, Ordering::Relaxed);
             let handled = AssertUnwindSafe(self.dispatch(&delivery)).catch_unwind().await;
+            self.busy.fetch_sub(1, Ordering::Relaxed);
             let outcome = match handled {
                 Ok(Ok(outcome)) => outcome,
                 Ok(Err(JobError(error))) => {
@@ -156,6 +188,7 @@ impl Executor {
         match delivery.kind {
             JobKind::Simulation => simulate::handle(self, delivery).await,
             JobKind::UserDataExport => export::handle(self, delivery).await,
+            JobKind::Maintenance => maintenance::handle(self, delivery).await,
         }
     }
 

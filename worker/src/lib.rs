@@ -12,6 +12,7 @@ pub mod error;
 pub mod executor;
 mod export;
 pub mod health;
+mod maintenance;
 pub mod pool;
 pub mod queue;
 pub mod reconcile;

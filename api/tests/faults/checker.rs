@@ -80,6 +80,8 @@ impl Checker {
         let mut options = ConnectOptions::new(database_url);
         // What is set for a connection holds for the next statement too.
         options.max_connections(1);
+        // Others write without a pause.
+        options.map_sqlx_sqlite_opts(|sqlite| sqlite.busy_timeout(Duration::from_secs(60)));
         Self { db: Database::connect(options).await.unwrap(), redis_url }
     }
 

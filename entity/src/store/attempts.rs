@@ -14,7 +14,7 @@ use sea_orm::{
 use serde_json::json;
 
 use super::{
-    begin,
+    begin, job_attempts,
     jobs::{self, Line},
     results::{self, NewRun},
     users,
@@ -94,7 +94,7 @@ pub async fn claim(
                 .col_expr(Column::Worker, Expr::value(worker))
                 .col_expr(Column::LeaseExpiresAt, until)
                 .col_expr(Column::Progress, Expr::value(0.0))
-                .col_expr(Column::StartedAt, Expr::col(Column::StartedAt).if_null(Expr::value(time::now())))
+                .col_expr(Column::StartedAt, Expr::value(time::now()))
         },
         |job| {
             Line::info(format!("attempt {} started on {worker}", job.attempt))
@@ -104,6 +104,7 @@ pub async fn claim(
     .await?;
     let claim = match started {
         Some(job) => {
+            job_attempts::open(&tx, &job, worker).await?;
             results::start(&tx, &job).await?;
             Claim::Started(job)
         }
@@ -175,7 +176,8 @@ pub async fn complete(
         },
     )
     .await?;
-    if job.is_some() {
+    if let Some(job) = &job {
+        job_attempts::close(&tx, job, None).await?;
         results::complete(&tx, id, run).await?;
     }
     tx.commit().await?;
@@ -203,7 +205,8 @@ pub async fn cancel(db: &DatabaseConnection, id: Uuid, attempt: i32) -> Result<O
         |_| Line::info("canceled"),
     )
     .await?;
-    if job.is_some() {
+    if let Some(job) = &job {
+        job_attempts::close(&tx, job, None).await?;
         results::abandon(&tx, id).await?;
     }
     tx.commit().await?;
@@ -240,11 +243,23 @@ pub async fn requeue(
         let message = format!("{workers_lost} workers were lost while they ran this simulation");
         return end(db, guard, &Failure { code: FailureCode::WorkerLost, message }).await;
     }
-    let line = match why {
-        Requeue::HandedBack => Line::info("handed back by a worker that is shutting down"),
-        Requeue::NoRoom => Line::warn("there was no room to store the result; the attempt will be repeated"),
-        Requeue::Fault => Line::warn("the attempt met an internal fault; it will be repeated"),
-        Requeue::WorkerLost => Line::warn("the worker was lost; the attempt will be repeated"),
+    let (line, code, message) = match why {
+        Requeue::HandedBack => {
+            let message = "handed back by a worker that is shutting down";
+            (Line::info(message), FailureCode::WorkerLost, message)
+        }
+        Requeue::NoRoom => {
+            let line = Line::warn("there was no room to store the result; the attempt will be repeated");
+            (line, FailureCode::Internal, "there was no room for the result")
+        }
+        Requeue::Fault => {
+            let line = Line::warn("the attempt met an internal fault; it will be repeated");
+            (line, FailureCode::Internal, "an internal fault")
+        }
+        Requeue::WorkerLost => {
+            let line = Line::warn("the worker was lost; the attempt will be repeated");
+            (line, FailureCode::WorkerLost, "the worker was lost")
+        }
     };
     let tx = begin(db).await?;
     let waiting = jobs::update(
@@ -261,6 +276,9 @@ pub async fn requeue(
         |job| line.with(json!({ "attempt": job.attempt })),
     )
     .await?;
+    if let Some(job) = &waiting {
+        job_attempts::close(&tx, job, Some(&Failure { code, message: message.to_owned() })).await?;
+    }
     tx.commit().await?;
     if waiting.is_some() {
         return Ok(waiting);
@@ -308,6 +326,7 @@ async fn end(
     )
     .await?;
     if let Some(job) = &job {
+        job_attempts::close(&tx, job, Some(failure)).await?;
         results::abandon(&tx, job.id).await?;
     }
     tx.commit().await?;

@@ -5,6 +5,7 @@
 
 mod attempts;
 mod bus;
+mod maintenance;
 mod pool;
 mod queue;
 mod queue_model;

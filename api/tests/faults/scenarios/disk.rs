@@ -55,7 +55,7 @@ pub async fn full(suite: &Suite, trial: &Trial) {
     stage.checker.integrity().await;
 
     stage.checker.execute("DROP TABLE filler").await;
-    stage.people[0].submit("after", Size::Small, 1).await;
+    stage.people[0].submit("after", Size::Small, keys as u64 + 1).await;
     stage.judge(keys + 1, COMPLETED, trial).await;
     stage.checker.integrity().await;
 }
