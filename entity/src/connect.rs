@@ -8,7 +8,10 @@ use sea_orm::{
 };
 use tokio::time::timeout;
 
-use crate::{DatabaseConnection, StoreError};
+use crate::{
+    DatabaseConnection, StoreError,
+    transaction::{Abandoned, Patience},
+};
 
 /// How long a free connection is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -19,6 +22,8 @@ const REPLICA_PATIENCE: Duration = Duration::from_secs(1);
 const SIGN_OF_LIFE: Duration = Duration::from_secs(2);
 /// SQLite's pages are of 4 KiB unless it is told otherwise.
 const SQLITE_PAGES_IN_MB: u64 = 256;
+/// For so long after a statement was left unanswered each connection is asked for a sign of life before it goes back.
+const SUSPICION: Duration = Duration::from_secs(60);
 /// A connection that was idle this long is asked whether it still lives before it is used. Asking each time would cost a round
 /// trip a statement.
 const IDLE: Duration = Duration::from_secs(1);
@@ -66,7 +71,7 @@ pub async fn connect_by(url: &str, way: Way) -> Result<DatabaseConnection, Store
         .max_connections(way.max_connections)
         .acquire_timeout(if way.replica { REPLICA_PATIENCE } else { PATIENCE })
         .connect_lazy(way.replica)
-        .test_before_acquire_if_idle_for(IDLE)
+        .test_before_acquire(false)
         .sqlx_logging(false);
     options.map_sqlx_sqlite_opts(move |sqlite| {
         let sqlite = sqlite
@@ -80,13 +85,20 @@ pub async fn connect_by(url: &str, way: Way) -> Result<DatabaseConnection, Store
             None => sqlite,
         }
     });
-    options.map_sqlx_postgres_pool_opts(|pool| {
-        // The pool itself waits for ever for a connection that is silent, and never has the place of it again.
+    let abandoned = Abandoned::default();
+    let released = abandoned.clone();
+    options.map_sqlx_postgres_pool_opts(move |pool| {
+        let released = released.clone();
+        // The pool itself waits for ever for a connection that is silent, and never has the place of it again. It is asked
+        // twice where that may have happened, and not otherwise: it would cost a round trip a statement.
         pool.before_acquire(|connection, used| match used.idle_for < IDLE {
             true => Box::pin(ready(Ok(true))),
             false => Box::pin(answers(connection)),
         })
-        .after_release(|connection, _| Box::pin(answers(connection)))
+        .after_release(move |connection, _| match released.within(SUSPICION) {
+            true => Box::pin(answers(connection)),
+            false => Box::pin(ready(Ok(true))),
+        })
     });
     if way.transaction_pooler {
         // Statements are prepared on connections that others use next, and a pooler refuses parameters of a session.
@@ -106,7 +118,8 @@ pub async fn connect_by(url: &str, way: Way) -> Result<DatabaseConnection, Store
             metrics::counter!("db_query_failures_total", "query" => operation).increment(1);
         }
     });
-    let patience = way.patience.filter(|_| pool.get_database_backend() == DbBackend::Postgres);
+    let limit = way.patience.filter(|_| pool.get_database_backend() == DbBackend::Postgres);
+    let patience = limit.map(|limit| Patience { limit, abandoned });
     if !way.transaction_pooler {
         return Ok(DatabaseConnection::direct(pool).with_patience(patience));
     }

@@ -1,11 +1,8 @@
 //! A handle to the database that knows the way to it: directly, through a pooler, or to a replica that has a primary behind it.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
 };
 
 use sea_orm::{
@@ -16,7 +13,7 @@ use tracing::Instrument;
 
 use crate::{
     error::code,
-    transaction::{DatabaseTransaction, within},
+    transaction::{DatabaseTransaction, Patience, within},
 };
 
 /// PostgreSQL's code of a statement that was ended, for its timeout or because someone asked.
@@ -30,8 +27,7 @@ pub struct DatabaseConnection {
     /// statement outside a transaction gets one there, because preparing it and executing it must meet the same connection.
     preamble: Option<Arc<str>>,
     primary: Option<Arc<Primary>>,
-    /// How long one statement may take, its way there and back included.
-    patience: Option<Duration>,
+    patience: Option<Patience>,
 }
 
 /// What stands behind a replica.
@@ -46,7 +42,7 @@ macro_rules! run {
         match &$db.preamble {
             None => {
                 let $connection = &$db.pool;
-                within($db.patience, $statement).await
+                within($db.patience.as_ref(), $statement).await
             }
             Some(_) => {
                 let $connection = $db.begin_here(TransactionOptions::default()).await?;
@@ -96,7 +92,7 @@ impl DatabaseConnection {
     }
 
     /// Gives up statements that take longer.
-    pub(crate) fn with_patience(self, patience: Option<Duration>) -> Self {
+    pub(crate) fn with_patience(self, patience: Option<Patience>) -> Self {
         Self { patience, ..self }
     }
 
@@ -136,9 +132,9 @@ impl DatabaseConnection {
     }
 
     async fn begin_here(&self, options: TransactionOptions) -> Result<DatabaseTransaction, DbErr> {
-        let (pool, patience) = (self.pool.clone(), self.patience);
+        let (pool, patience) = (self.pool.clone(), self.patience.clone());
         let transaction = async move {
-            let inner = within(patience, pool.begin_with_options(options)).await?;
+            let inner = within(patience.as_ref(), pool.begin_with_options(options)).await?;
             Ok(DatabaseTransaction::new(inner, patience))
         };
         let Some(preamble) = self.preamble.clone() else { return transaction.await };
