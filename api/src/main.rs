@@ -7,7 +7,7 @@ use std::{process::ExitCode, time::Duration};
 use admin::Admin;
 use api::{config::Config, demo, error::StartError, graphql, server};
 use clap::{Parser, Subcommand};
-use worker::{config::DEFAULT_LOG_FILTER, telemetry};
+use worker::{config::DEFAULT_LOG_FILTER, isolation, telemetry};
 
 /// Requests allocate much and briefly, on every thread.
 #[global_allocator]
@@ -39,6 +39,9 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    if let Some(ended) = isolation::child() {
+        return ended;
+    }
     let command = Arguments::parse().command.unwrap_or(Command::Serve);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,

@@ -104,6 +104,15 @@ pub enum Mode {
     Production,
 }
 
+/// What a simulation runs in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Isolation {
+    /// A thread of the worker, bounded by what the engine counts.
+    Thread,
+    /// A process of its own, bounded by the operating system, too.
+    Process,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
     Text,
@@ -133,6 +142,8 @@ pub struct Config {
     pub worker_concurrency: usize,
     /// `JOB_MEMORY_MB`: what one job may allocate on this machine, whatever its plan allows.
     pub job_memory_mb: u64,
+    /// `JOB_ISOLATION`: what a simulation runs in.
+    pub job_isolation: Isolation,
     /// `JOB_LEASE_SECONDS`: how long a worker is believed alive without a sign of it.
     pub job_lease: Duration,
     /// `MAINTENANCE_HOUR`: when the nightly maintenance is due, UTC; none when these workers do not see to it.
@@ -181,6 +192,8 @@ impl Config {
             worker_concurrency: environment.number("WORKER_CONCURRENCY", cores.clamp(1, 256), 1..=256)?
                 as usize,
             job_memory_mb: environment.number("JOB_MEMORY_MB", 2048, 16..=1_048_576)?,
+            job_isolation: environment
+                .choice("JOB_ISOLATION", &[("thread", Isolation::Thread), ("process", Isolation::Process)])?,
             job_lease: Duration::from_secs(environment.number("JOB_LEASE_SECONDS", 30, 2..=3600)?),
             maintenance_hour: maintenance_hour(environment)?,
             log_format: environment
@@ -215,6 +228,7 @@ impl fmt::Debug for Config {
             .field("worker_bind", &self.worker_bind)
             .field("worker_concurrency", &self.worker_concurrency)
             .field("job_memory_mb", &self.job_memory_mb)
+            .field("job_isolation", &self.job_isolation)
             .field("job_lease", &self.job_lease)
             .field("maintenance_hour", &self.maintenance_hour)
             .field("log_format", &self.log_format)
@@ -409,6 +423,7 @@ mod tests {
             ("WORKER_CONCURRENCY", "0"),
             ("WORKER_CONCURRENCY", "four"),
             ("JOB_MEMORY_MB", "-1"),
+            ("JOB_ISOLATION", "box"),
             ("JOB_LEASE_SECONDS", "1"),
             ("MAINTENANCE_HOUR", "24"),
             ("DATABASE_POOLER", "session"),

@@ -2,6 +2,7 @@
 
 use std::{
     panic::AssertUnwindSafe,
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -17,7 +18,7 @@ use tracing::Instrument;
 
 use crate::{
     bus::Notice,
-    config::Config,
+    config::{Config, Isolation},
     error::{JobError, Outcome, backoff},
     export, maintenance,
     pool::Services,
@@ -70,6 +71,8 @@ pub struct Executor {
     pub(crate) worker: Arc<str>,
     /// The most that one job may allocate here.
     pub(crate) memory_limit_bytes: u64,
+    /// The program whose children simulations are; none where they are threads of this process.
+    pub(crate) isolated_in: Option<Arc<Path>>,
     /// The hour, UTC, at which the nightly maintenance is due; none when this worker does not see to it.
     pub(crate) maintenance_hour: Option<u32>,
     handing_back: Arc<watch::Sender<bool>>,
@@ -86,6 +89,10 @@ impl Executor {
             timing: Timing::with_lease(config.job_lease),
             worker: worker_name().into(),
             memory_limit_bytes: config.job_memory_mb << 20,
+            isolated_in: match config.job_isolation {
+                Isolation::Thread => None,
+                Isolation::Process => std::env::current_exe().ok().map(Arc::from),
+            },
             maintenance_hour: config.maintenance_hour,
             handing_back: Arc::new(watch::Sender::new(false)),
             busy: Arc::default(),
@@ -96,6 +103,11 @@ impl Executor {
     /// The same with another engine.
     pub fn with_engine(self, engine: Engine) -> Self {
         Self { engine, ..self }
+    }
+
+    /// The same with simulations in children of a program.
+    pub fn with_isolation_in(self, program: &Path) -> Self {
+        Self { isolated_in: Some(program.into()), ..self }
     }
 
     /// The same in another rhythm.

@@ -11,6 +11,7 @@ use sea_orm::{
     entity::prelude::*,
     sea_query::{Condition, Expr, ExprTrait},
 };
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{
@@ -54,7 +55,7 @@ pub enum Lease {
 }
 
 /// Why a job ended without a result. The message is shown to the user.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
     pub code: FailureCode,
     pub message: String,

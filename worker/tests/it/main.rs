@@ -5,6 +5,7 @@
 
 mod attempts;
 mod bus;
+mod isolation;
 mod maintenance;
 mod pool;
 mod queue;
