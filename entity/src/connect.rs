@@ -4,7 +4,7 @@ use std::{future::ready, time::Duration};
 
 use sea_orm::{
     ConnectOptions, Database, DbBackend, SqlxError,
-    sqlx::{Connection as _, PgConnection},
+    sqlx::{Connection as _, PgConnection, SqliteConnection},
 };
 use tokio::time::timeout;
 
@@ -85,6 +85,9 @@ pub async fn connect_by(url: &str, way: Way) -> Result<DatabaseConnection, Store
             None => sqlite,
         }
     });
+    options.map_sqlx_sqlite_pool_opts(|pool| {
+        pool.after_release(|connection, _| Box::pin(has_ended(connection)))
+    });
     let abandoned = Abandoned::default();
     let released = abandoned.clone();
     options.map_sqlx_postgres_pool_opts(move |pool| {
@@ -135,6 +138,14 @@ pub async fn connect_by(url: &str, way: Way) -> Result<DatabaseConnection, Store
 /// Whether a connection of the pool is alive. It is closed when it says nothing.
 async fn answers(connection: &mut PgConnection) -> Result<bool, SqlxError> {
     timeout(SIGN_OF_LIFE, connection.ping()).await.map_or(Ok(false), |answer| answer.map(|()| true))
+}
+
+/// Whether a connection counts no transaction any more. SQLite itself rolls back when its file is full; the driver's rollback fails
+/// then, and it goes on as if inside the transaction: its next rollback would keep the lock of the whole database for ever.
+async fn has_ended(connection: &mut SqliteConnection) -> Result<bool, SqlxError> {
+    // Answered after the rollback of a transaction that was dropped.
+    connection.ping().await?;
+    Ok(!connection.is_in_transaction())
 }
 
 /// The verb of a statement: a label with few values.

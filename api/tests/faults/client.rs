@@ -89,7 +89,7 @@ impl Person {
         let input = json!({ "name": handle, "templateId": template["id"] });
         let made = person.mutate(CREATE_DESIGN, input).await.unwrap();
         person.account.design = text(&made["design"]["id"]);
-        for (at, operations) in [300, 100_000, 3_000_000].into_iter().enumerate() {
+        for (at, operations) in [300, 100_000, 6_000_000].into_iter().enumerate() {
             let input = json!({
                 "name": format!("{operations} operations"),
                 "operations": [

@@ -256,13 +256,13 @@ impl Production {
     /// Lets each worker do a few jobs while the others stand still: it still can, in all its slots. How many jobs it were.
     pub async fn work_alone(&mut self, trial: &Trial) -> usize {
         const EACH: usize = 4;
-        self.checker.settle(trial.patience()).await;
+        assert!(self.checker.settle(trial.patience()).await, "the jobs do not end");
         for number in 0..WORKERS {
             let others = || self.workers.iter().enumerate().filter(|(at, _)| *at != number);
             others().for_each(|(_, worker)| worker.program.signal("STOP"));
             let first = trial.jobs + number * EACH;
             submit_jobs(&self.people, first..first + EACH, &mut trial.rng()).await;
-            self.checker.settle(trial.patience()).await;
+            assert!(self.checker.settle(trial.patience()).await, "the jobs do not end");
             others().for_each(|(_, worker)| worker.program.signal("CONT"));
         }
         WORKERS * EACH

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, helpers included")]
 
 mod backfill;
+mod full;
 mod personal;
 mod plans;
 mod replica;

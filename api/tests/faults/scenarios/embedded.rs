@@ -13,7 +13,8 @@ use crate::{
 /// The one process dies while two jobs run and all the others wait.
 pub async fn killed(suite: &Suite, trial: &Trial) {
     let mut stage = suite.embedded(trial, &[]).await;
-    let (long, jobs) = (2, trial.jobs + 2);
+    // No more than can be accepted while the first two run.
+    let (long, jobs) = (2, trial.jobs.min(50) + 2);
     for number in 0..long {
         stage.people[number].submit(&format!("long-{number}"), Size::Long, number as u64 + 1).await;
     }
