@@ -27,6 +27,7 @@ mod m20260122_000003_change_workloads;
 mod m20260122_000004_create_block_configs;
 mod m20260122_000005_limit_concurrent_jobs;
 mod m20260122_000006_create_export_parts;
+mod m20260124_000001_queue_in_turns;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::{
@@ -87,6 +88,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20260122_000004_create_block_configs::Migration),
             Box::new(m20260122_000005_limit_concurrent_jobs::Migration),
             Box::new(m20260122_000006_create_export_parts::Migration),
+            Box::new(m20260124_000001_queue_in_turns::Migration),
         ]
     }
 }

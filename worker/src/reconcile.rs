@@ -68,9 +68,8 @@ impl Reconciler {
         let waiting = background::to_be_done(&services.db, PAGE).await?;
         let ids: Vec<Uuid> = waiting.iter().map(|job| job.id).collect();
         let unknown = services.queue.unknown(&ids).await?;
-        for job in waiting.iter().filter(|job| unknown.contains(&job.id)) {
-            services.queue.enqueue(&Message::user_data_export(job)).await?;
-        }
+        let lost = waiting.iter().filter(|job| unknown.contains(&job.id));
+        services.queue.enqueue_many(&lost.map(Message::user_data_export).collect::<Vec<_>>()).await?;
         Ok(unknown.len())
     }
 
@@ -98,9 +97,8 @@ impl Reconciler {
             let waiting = jobs::queued_after(&services.db, self.cursor, PAGE).await?;
             let ids: Vec<Uuid> = waiting.iter().map(|job| job.id).collect();
             let unknown = services.queue.unknown(&ids).await?;
-            for job in waiting.iter().filter(|job| unknown.contains(&job.id)) {
-                services.queue.enqueue(&Message::simulation(job)).await?;
-            }
+            let lost = waiting.iter().filter(|job| unknown.contains(&job.id));
+            services.queue.enqueue_many(&lost.map(Message::simulation).collect::<Vec<_>>()).await?;
             told += unknown.len();
             // A queue that forgot one has likely forgotten them all: go on until a page is complete.
             pages = if unknown.is_empty() { pages + 1 } else { 0 };
