@@ -96,6 +96,11 @@ impl Executor {
         self.services.queue.claim(&self.worker, self.timing.lease, count).await
     }
 
+    /// Claims up to `count` deliveries of short jobs.
+    pub async fn claim_short(&self, count: usize) -> Result<Vec<Delivery>, QueueError> {
+        self.services.queue.claim_short(&self.worker, self.timing.lease, count).await
+    }
+
     /// Handles one delivery after the other until none waits; how many there were. Resting ones are left to rest.
     pub async fn drain(&self) -> Result<usize, QueueError> {
         let mut handled = 0;
