@@ -166,7 +166,9 @@ impl Executor {
     }
 }
 
+/// At most 64 bytes, which Redis keeps in the compact form of a small hash.
 fn worker_name() -> String {
     let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "worker".to_owned());
+    let host: String = host.chars().filter(char::is_ascii).take(40).collect();
     format!("{host}-{}-{:08x}", std::process::id(), rand::random::<u32>())
 }

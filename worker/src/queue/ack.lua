@@ -5,5 +5,6 @@ if attempts ~= ARGV[3] or not let_go(id, user, limit) then
   return 0
 end
 call('DEL', job(id))
+finish()
 tidy()
 return 1

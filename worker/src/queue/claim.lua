@@ -3,11 +3,11 @@
 local worker, lease, most, bound, jobs = ARGV[2], ARGV[3] * 1000, tonumber(ARGV[4]), ARGV[5], ARGV[6]
 
 -- Entries whose rest or whose lease is over wait again; so many at a time that a script stays short.
-for _, id in ipairs(call('ZRANGEBYSCORE', due, '-inf', now, 'LIMIT', 0, bound)) do
+for _, id in ipairs(call('ZRANGEBYSCORE', due, '-inf', now(), 'LIMIT', 0, bound)) do
   call('ZREM', due, id)
   wait_again(id)
 end
-for _, id in ipairs(call('ZRANGEBYSCORE', leases, '-inf', now, 'LIMIT', 0, bound)) do
+for _, id in ipairs(call('ZRANGEBYSCORE', leases, '-inf', now(), 'LIMIT', 0, bound)) do
   let_go(id, unpack(call('HMGET', job(id), 'user', 'limit')))
   wait_again(id)
 end
@@ -15,7 +15,7 @@ end
 -- Flows whose first entry has aged get a turn among premium.
 for _, of in ipairs({ 'all', 'short' }) do
   for _, lane in ipairs({ '1', '2' }) do
-    local found = call('ZRANGEBYSCORE', heads(of, lane, 'ring'), '-inf', now - ages[lane], 'LIMIT', 0, bound)
+    local found = call('ZRANGEBYSCORE', heads(of, lane, 'ring'), '-inf', now() - ages[lane], 'LIMIT', 0, bound)
     for _, name in ipairs(found) do
       arrange(flow_of(lane, string.sub(name, 3)))
     end
@@ -26,9 +26,12 @@ end
 -- gives the turn to whoever is next in the lane: else all of one user's jobs, once aged, would come before another's first.
 local function next_flow()
   local premium = call('ZRANGE', turns(jobs, '0'), 0, 0, 'WITHSCORES')
-  local payer = call('ZRANGE', aged(jobs), 0, 0, 'WITHSCORES')
-  if payer[1] and not (premium[1] and tonumber(premium[2]) < tonumber(payer[2])) then
-    return call('ZRANGE', turns(jobs, string.sub(payer[1], 1, 1)), 0, 0)[1], payer[1]
+  if someone_aged ~= false then
+    local payer = call('ZRANGE', aged(jobs), 0, 0, 'WITHSCORES')
+    someone_aged = payer[1] ~= nil
+    if someone_aged and not (premium[1] and tonumber(premium[2]) < tonumber(payer[2])) then
+      return call('ZRANGE', turns(jobs, string.sub(payer[1], 1, 1)), 0, 0)[1], payer[1]
+    end
   end
   return premium[1] or call('ZRANGE', turns(jobs, '1'), 0, 0)[1] or call('ZRANGE', turns(jobs, '2'), 0, 0)[1]
 end
@@ -39,28 +42,30 @@ while #claimed < most do
   if not name then
     break
   end
-  local flow = flow_of(string.sub(name, 1, 1), string.sub(name, 3))
-  local id = first(flow, jobs)
-  local payload, limit, short = unpack(call('HMGET', job(id), 'payload', 'limit', 'short'))
+  local family = flows_of(string.sub(name, 3))
+  local flow = family[string.sub(name, 1, 1)]
+  local entry, _, set = first(flow, jobs)
+  local id = string.match(entry, '^(.*):%d+$')
+  local payload, attempts = unpack(call('HMGET', job(id), 'payload', 'attempts'))
+  leave(flow, entry, set)
   if payload then
-    leave(flow, id, short == '1')
-    local turn = flow.turn
-    flow.turn = ticket()
+    attempts = attempts + 1
+    call('HSET', job(id), 'attempts', attempts, 'worker', worker, 'turn', flow.turn)
+    call('ZADD', leases, now() + lease, id)
+    flow.turn, flow.turned = ticket(), true
     if payer then
       call('ZADD', aged(jobs), payer == name and flow.turn or ticket(), payer)
     end
-    if limit == '0' then
-      arrange(flow)
+    if limit_of(entry) > 0 then
+      run(flow.user, 1, family, flow)
     else
-      run(flow.user, 1, flow)
+      arrange(flow)
     end
-    local attempts = call('HINCRBY', job(id), 'attempts', 1)
-    call('HSET', job(id), 'worker', worker, 'turn', turn)
-    call('ZADD', leases, now + lease, id)
     claimed[#claimed + 1] = { id, attempts, payload }
-  elseif leave(flow, id, false) or leave(flow, id, true) then
+  else
     -- Somebody deleted it past the queue.
     arrange(flow)
   end
 end
+finish()
 return claimed

@@ -3,5 +3,5 @@ local id = ARGV[2]
 if call('HGET', job(id), 'attempts') ~= ARGV[3] or not call('ZSCORE', leases, id) then
   return 0
 end
-call('ZADD', leases, now + ARGV[4] * 1000, id)
+call('ZADD', leases, now() + ARGV[4] * 1000, id)
 return 1

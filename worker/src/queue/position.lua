@@ -1,6 +1,6 @@
 -- ARGV: clock, id. The place of an entry, from 1, in the order in which its lane is served; nil unless it waits.
 local id = ARGV[2]
-local lane, user, short, since = unpack(call('HMGET', job(id), 'lane', 'user', 'short', 'since'))
+local lane, user, short, limit, since = unpack(call('HMGET', job(id), 'lane', 'user', 'short', 'limit', 'since'))
 if not lane then
   return nil
 end
@@ -9,7 +9,7 @@ local own, other = flow.long, flow.short
 if short == '1' then
   own, other = other, own
 end
-local depth = call('ZRANK', own, id)
+local depth = call('ZRANK', own, id .. ':' .. limit)
 if not depth then
   return nil
 end

@@ -2,9 +2,10 @@
 -- the clock by so many milliseconds (zero outside tests). Scripts run alone: what they do together is atomic.
 --
 --   :job:<id>               hash: payload, user, lane, short, limit, since, turn, attempts, worker
---   :long:<flow>            sorted set of the entries of a flow that wait, by the microsecond they were enqueued
+--   :long:<flow>            sorted set of the entries of a flow that wait, "<id>:<limit>", by the microsecond they were enqueued
 --   :short:<flow>           the same of its short entries
---   :flows                  hash of the flows with entries that wait: turn, place, place among the flows with short entries
+--   :flows                  hash of the flows with entries that wait: turn, place, limit of the first entry, and the last two
+--                           again among the flows with short entries
 --   :ring:<jobs>:<lane>     sorted set of the flows that can be served, by turn
 --   :parked:<jobs>:<lane>   sorted set of those whose user runs as much as may run, by turn
 --   :aged:<jobs>            sorted set of the flows in the rings of lanes 1 and 2 whose first entry has aged, by premium turn
@@ -19,12 +20,13 @@
 -- A flow is what one user has waiting in one lane, "<lane>:<user>". Its place is "ring", "aged" (in the ring too) or "parked".
 -- <jobs> is "all", or "short" for the order in which short entries alone are served. An entry either waits, or is in one of the
 -- two other sorted sets. The clock is the server's: no worker's own clock decides anything.
+--
+-- A call costs a microsecond, and a claim is all that a busy Redis does: what is known is not asked for again, and what is
+-- counted is written at the end, by finish().
 local ns = KEYS[1]
 local call = redis.call
 local flows, counts, held = ns .. ':flows', ns .. ':counts', ns .. ':held'
 local due, leases, wake = ns .. ':due', ns .. ':leases', ns .. ':wake'
-local time = call('TIME')
-local now = time[1] * 1000000 + time[2] + ARGV[1] * 1000
 local lanes = { '0', '1', '2' }
 
 local function job(id)
@@ -43,11 +45,45 @@ local function heads(jobs, lane, place)
   return ns .. ':heads:' .. jobs .. ':' .. lane .. ':' .. place
 end
 
+local time
+local function now()
+  if not time then
+    local clock = call('TIME')
+    time = clock[1] * 1000000 + clock[2] + ARGV[1] * 1000
+  end
+  return time
+end
+
 -- A number that is greater than any before it: the microsecond, or the last ticket and one. Order and turns are tickets.
+local last
 local function ticket()
-  local next = math.max(now, (tonumber(call('GET', ns .. ':ticket')) or 0) + 1)
-  call('SET', ns .. ':ticket', next)
-  return next
+  last = math.max(now(), (last or tonumber(call('GET', ns .. ':ticket')) or 0) + 1)
+  return last
+end
+
+local counted = {}
+local function count(field, by)
+  counted[field] = (counted[field] or 0) + by
+end
+
+local function add(hash, field, by)
+  local sum = call('HINCRBY', hash, field, by)
+  if sum == 0 then
+    call('HDEL', hash, field)
+  end
+  return sum
+end
+
+-- Ends every script that changes what waits.
+local function finish()
+  if last then
+    call('SET', ns .. ':ticket', last)
+  end
+  for field, by in pairs(counted) do
+    if by ~= 0 then
+      add(counts, field, by)
+    end
+  end
 end
 
 -- Nothing is left of a queue that is empty.
@@ -65,48 +101,78 @@ local function wake_workers()
   end
 end
 
-local function count(hash, field, by)
-  if call('HINCRBY', hash, field, by) == 0 then
-    call('HDEL', hash, field)
-  end
-end
-
-local function flow_of(lane, user)
+-- A flow, as its record says it stood.
+local function flow_from(lane, user, record)
   local name = lane .. ':' .. user
   local flow = { name = name, lane = lane, user = user, long = ns .. ':long:' .. name, short = ns .. ':short:' .. name }
-  local known = call('HGET', flows, name)
-  if known then
-    local turn, place, short_place = string.match(known, '^(%d+) (%S+) (%S+)$')
-    flow.turn, flow.place = tonumber(turn), place
-    flow.short_place = short_place ~= '-' and short_place or nil
+  if record then
+    local turn, place, limit, short_place, short_limit = string.match(record, '^(%d+) (%a+) (%d+) (%S+) (%d+)$')
+    flow.turn, flow.place, flow.limit = tonumber(turn), place, tonumber(limit)
+    if short_place ~= '-' then
+      flow.short_place, flow.short_limit = short_place, tonumber(short_limit)
+    end
   end
   return flow
 end
 
--- The first entry of a flow, of its short ones, or of all: its id and when it was enqueued.
+local function flow_of(lane, user)
+  return flow_from(lane, user, call('HGET', flows, lane .. ':' .. user))
+end
+
+-- The flows of a user, by lane.
+local function flows_of(user)
+  local records = call('HMGET', flows, '0:' .. user, '1:' .. user, '2:' .. user)
+  local family = {}
+  for at, lane in ipairs(lanes) do
+    family[lane] = flow_from(lane, user, records[at])
+  end
+  return family
+end
+
+-- The first two entries of a set, each with the time it was enqueued.
+local function peek(flow, set)
+  local seen = set .. '_seen'
+  if not flow[seen] then
+    flow[seen] = call('ZRANGE', flow[set], 0, 1, 'WITHSCORES')
+  end
+  return flow[seen]
+end
+
+-- The first entry of a flow, of its short ones, or of all: the entry, when it was enqueued, and its set.
 local function first(flow, jobs)
-  local short = call('ZRANGE', flow.short, 0, 0, 'WITHSCORES')
+  local short = peek(flow, 'short')
   if jobs == 'short' then
-    return short[1], tonumber(short[2])
+    return short[1], tonumber(short[2]), 'short'
   end
-  local long = call('ZRANGE', flow.long, 0, 0, 'WITHSCORES')
-  local since, other = tonumber(long[2]), tonumber(short[2])
-  if since and not (other and other < since) then
-    return long[1], since
+  local long = peek(flow, 'long')
+  if long[1] and not (short[1] and tonumber(short[2]) < tonumber(long[2])) then
+    return long[1], tonumber(long[2]), 'long'
   end
-  return short[1], other
+  return short[1], tonumber(short[2]), 'short'
 end
 
--- Where a flow with this first entry belongs.
-local function place_of(flow, id, since)
-  local limit = tonumber(call('HGET', job(id), 'limit')) or 0
-  if limit > 0 and (tonumber(call('HGET', held, flow.user)) or 0) >= limit then
-    return 'parked'
-  end
-  return now - since >= ages[flow.lane] and 'aged' or 'ring'
+local function limit_of(entry)
+  return tonumber(string.match(entry, ':(%d+)$'))
 end
 
-local function move(flow, jobs, from, to, since)
+-- What users run, as far as somebody asked.
+local running = {}
+local function runs(user)
+  running[user] = running[user] or tonumber(call('HGET', held, user)) or 0
+  return running[user]
+end
+
+-- Where a flow with this first entry belongs, and the limit of the entry.
+local function place_of(flow, entry, since)
+  local limit = limit_of(entry)
+  if limit > 0 and runs(flow.user) >= limit then
+    return 'parked', limit
+  end
+  return now() - since >= ages[flow.lane] and 'aged' or 'ring', limit
+end
+
+local someone_aged
+local function move(flow, jobs, from, to, since, is_new)
   if from and from ~= to then
     call('ZREM', heads(jobs, flow.lane, from), flow.name)
     if from == 'aged' then
@@ -120,74 +186,108 @@ local function move(flow, jobs, from, to, since)
     end
   end
   if to then
-    call('ZADD', turns(jobs, flow.lane, to), flow.turn, flow.name)
-    call('ZADD', heads(jobs, flow.lane, to), since, flow.name)
-    if to == 'aged' then
-      -- One that has aged before keeps its turn there.
-      call('ZADD', aged(jobs), 'NX', flow.turn, flow.name)
+    if from ~= to or flow.turned then
+      call('ZADD', turns(jobs, flow.lane, to), flow.turn, flow.name)
+    end
+    if from ~= to or is_new then
+      call('ZADD', heads(jobs, flow.lane, to), since, flow.name)
+    end
+    if to == 'aged' and from ~= to then
+      call('ZADD', aged(jobs), flow.turn, flow.name)
+      someone_aged = true
     end
   end
 end
 
 -- Puts a flow where its entries say that it belongs. Follows every change to its entries, its turn or what its user runs.
 local function arrange(flow)
-  local id, since = first(flow, 'all')
-  local short_id, short_since = first(flow, 'short')
-  local place = id and place_of(flow, id, since)
-  local short_place = short_id and place_of(flow, short_id, short_since)
-  move(flow, 'all', flow.place, place, since)
-  move(flow, 'short', flow.short_place, short_place, short_since)
+  local entry, since = first(flow, 'all')
+  local short_entry, short_since = first(flow, 'short')
+  local place, limit, short_place, short_limit
+  if entry then
+    place, limit = place_of(flow, entry, since)
+  end
+  if short_entry then
+    short_place, short_limit = place_of(flow, short_entry, short_since)
+  end
+  move(flow, 'all', flow.place, place, since, true)
+  move(flow, 'short', flow.short_place, short_place, short_since, flow.short_changed)
   if (flow.place == 'parked') ~= (place == 'parked') then
     local size = call('ZCARD', flow.long) + call('ZCARD', flow.short)
-    if size > 0 then
-      count(counts, 'parked:' .. flow.lane, place == 'parked' and size or -size)
-    end
+    count('parked:' .. flow.lane, place == 'parked' and size or -size)
   end
-  flow.place, flow.short_place = place, short_place
+  flow.place, flow.limit, flow.short_place, flow.short_limit = place, limit, short_place, short_limit
+  flow.turned, flow.short_changed = false, false
   if place then
-    call('HSET', flows, flow.name, string.format('%.0f %s %s', flow.turn, place, short_place or '-'))
+    local record = string.format('%.0f %s %d %s %d', flow.turn, place, limit, short_place or '-', short_limit or 0)
+    call('HSET', flows, flow.name, record)
   else
     call('HDEL', flows, flow.name)
   end
 end
 
+-- Whether a flow with this place and limit belongs elsewhere when its user runs so many.
+local function is_misplaced(place, limit, so_many)
+  return place ~= nil and (place == 'parked') ~= (limit > 0 and so_many >= limit)
+end
+
+-- Counts what a user runs, which stops their flows or lets them go; `changed` is one of them that is arranged in any case.
+local function run(user, by, family, changed)
+  running[user] = add(held, user, by)
+  for _, flow in pairs(family) do
+    if
+      flow == changed
+      or is_misplaced(flow.place, flow.limit, running[user])
+      or is_misplaced(flow.short_place, flow.short_limit, running[user])
+    then
+      arrange(flow)
+    end
+  end
+end
+
 local function count_waiting(flow, by)
-  count(counts, 'waiting:' .. flow.lane, by)
+  count('waiting:' .. flow.lane, by)
   if flow.place == 'parked' then
-    count(counts, 'parked:' .. flow.lane, by)
+    count('parked:' .. flow.lane, by)
+  end
+end
+
+local function set_changed(flow, set)
+  flow[set .. '_seen'] = nil
+  if set == 'short' then
+    flow.short_changed = true
   end
 end
 
 -- Lets an entry wait in its flow, whose turn comes no later than the entry's.
-local function join(flow, id, short, since, turn)
-  call('ZADD', short and flow.short or flow.long, since, id)
+local function join(flow, id, limit, set, since, turn)
+  call('ZADD', flow[set], since, id .. ':' .. limit)
+  set_changed(flow, set)
   if not flow.turn or turn < flow.turn then
-    flow.turn = turn
+    flow.turn, flow.turned = turn, true
   end
-  for _, jobs in ipairs({ 'all', 'short' }) do
-    call('ZADD', aged(jobs), 'XX', 'LT', turn, flow.name)
+  if flow.place == 'aged' then
+    call('ZADD', aged('all'), 'XX', 'LT', turn, flow.name)
+  end
+  if flow.short_place == 'aged' then
+    call('ZADD', aged('short'), 'XX', 'LT', turn, flow.name)
   end
   count_waiting(flow, 1)
 end
 
 -- Takes an entry out of its flow; false when it does not wait there.
-local function leave(flow, id, short)
-  if call('ZREM', short and flow.short or flow.long, id) == 0 then
+local function leave(flow, entry, set)
+  if call('ZREM', flow[set], entry) == 0 then
     return false
+  end
+  local seen = flow[set .. '_seen']
+  set_changed(flow, set)
+  if seen and seen[1] == entry then
+    -- Two were seen, or there was no other.
+    flow[set .. '_seen'] = { seen[3], seen[4] }
   end
   count_waiting(flow, -1)
   return true
-end
-
--- Counts what a user runs, which stops their flows or lets them go; `changed` is one of them that has changed anyway.
-local function run(user, by, changed)
-  count(held, user, by)
-  for _, lane in ipairs(lanes) do
-    local flow = changed and changed.lane == lane and changed or flow_of(lane, user)
-    if flow.turn then
-      arrange(flow)
-    end
-  end
 end
 
 -- Takes an entry out of the hands of its worker; false when nobody holds it.
@@ -196,17 +296,18 @@ local function let_go(id, user, limit)
     return false
   end
   if user and limit ~= '0' then
-    run(user, -1)
+    run(user, -1, flows_of(user))
   end
   return true
 end
 
 -- Puts an entry that left the other sets back to its old place, and its flow to the turn at which it was claimed.
 local function wait_again(id)
-  local lane, user, short, since, turn = unpack(call('HMGET', job(id), 'lane', 'user', 'short', 'since', 'turn'))
+  local lane, user, limit, short, since, turn =
+    unpack(call('HMGET', job(id), 'lane', 'user', 'limit', 'short', 'since', 'turn'))
   if lane then
     local flow = flow_of(lane, user)
-    join(flow, id, short == '1', since, tonumber(turn))
+    join(flow, id, limit, short == '1' and 'short' or 'long', since, tonumber(turn))
     arrange(flow)
     wake_workers()
   end

@@ -6,8 +6,9 @@ if attempts ~= ARGV[3] or not let_go(id, user, limit) then
   return 0
 end
 if delay > 0 then
-  call('ZADD', due, now + delay * 1000, id)
+  call('ZADD', due, now() + delay * 1000, id)
 else
   wait_again(id)
 end
+finish()
 return 1

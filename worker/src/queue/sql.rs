@@ -100,6 +100,7 @@ impl Store {
              ON CONFLICT (id) DO NOTHING RETURNING user_id"
         );
         let tx = store::begin(&self.db).await?;
+        let mut new = Vec::new();
         for message in messages {
             let values = [
                 message.id.to_string().into(),
@@ -109,8 +110,9 @@ impl Store {
                 i32::from(message.short).into(),
                 message.max_concurrent.into(),
             ];
-            self.change_in(&tx, &sql, values).await?;
+            new.extend(tx.query_one_raw(self.statement(&sql, values)).await?);
         }
+        self.arrange(&tx, &new).await?;
         tx.commit().await?;
         self.wake.send_replace(());
         Ok(())
