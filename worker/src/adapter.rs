@@ -168,6 +168,10 @@ impl Claims {
     /// carried through, so that no entry is leased to nobody.
     async fn next(&mut self) -> Option<Slotted> {
         loop {
+            if *self.stopping.borrow() {
+                self.give_back().await;
+                return None;
+            }
             if let Some(next) = self.claimed.pop_front() {
                 return Some(next);
             }
@@ -179,9 +183,6 @@ impl Claims {
                     _ = self.stopping.wait_for(|stopping| *stopping) => return None,
                     () = self.free.one_more(&self.slots) => continue,
                 }
-            }
-            if *self.stopping.borrow() {
-                return None;
             }
             // What wakes the worker from here on may have come too late for this claim.
             self.wakeups.borrow_and_update();
@@ -196,6 +197,16 @@ impl Claims {
                 _ = self.stopping.wait_for(|stopping| *stopping) => return None,
                 () = self.free.one_more(&self.slots) => {}
                 () = tokio::time::sleep(POLL) => {}
+            }
+        }
+    }
+
+    /// What was claimed while the word to stop came is for others.
+    async fn give_back(&mut self) {
+        for Slotted { delivery, .. } in self.claimed.drain(..) {
+            if let Err(error) = self.executor.services.queue.retry(&delivery, Duration::ZERO).await {
+                // Its lease ends in time.
+                tracing::warn!(%error, "a delivery could not be given back");
             }
         }
     }

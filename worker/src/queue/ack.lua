@@ -6,5 +6,5 @@ if attempts ~= ARGV[3] or not let_go(id, user, limit) then
 end
 call('DEL', job(id))
 finish()
-tidy()
+tidy(user)
 return 1

@@ -13,5 +13,5 @@ if call('ZREM', due, id) == 0 then
 end
 call('DEL', job(id))
 finish()
-tidy()
+tidy(user)
 return 1

@@ -42,14 +42,15 @@ while #claimed < most do
   if not name then
     break
   end
-  local family = flows_of(string.sub(name, 3))
-  local flow = family[string.sub(name, 1, 1)]
+  local flow = flow_of(string.sub(name, 1, 1), string.sub(name, 3))
+  -- Of an earlier turn, only one is left that was seen.
+  flow.seen_long, flow.seen_short = nil, nil
   local entry, _, set = first(flow, jobs)
   local id = string.match(entry, '^(.*):%d+$')
   local payload, attempts = unpack(call('HMGET', job(id), 'payload', 'attempts'))
   leave(flow, entry, set)
   if payload then
-    attempts = attempts + 1
+    attempts = (attempts or 0) + 1
     call('HSET', job(id), 'attempts', attempts, 'worker', worker, 'turn', flow.turn)
     call('ZADD', leases, now() + lease, id)
     flow.turn, flow.turned = ticket(), true
@@ -57,7 +58,7 @@ while #claimed < most do
       call('ZADD', aged(jobs), payer == name and flow.turn or ticket(), payer)
     end
     if limit_of(entry) > 0 then
-      run(flow.user, 1, family, flow)
+      run(flow.user, 1, flow)
     else
       arrange(flow)
     end

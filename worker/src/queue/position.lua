@@ -5,7 +5,7 @@ if not lane then
   return nil
 end
 local flow = flow_of(lane, user)
-local own, other = flow.long, flow.short
+local own, other = set_key(flow, 'long'), set_key(flow, 'short')
 if short == '1' then
   own, other = other, own
 end

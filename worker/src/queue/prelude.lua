@@ -1,17 +1,18 @@
 -- Opens every script. KEYS[1] is the namespace in braces, so that all keys of a queue share one cluster slot; ARGV[1] moves
 -- the clock by so many milliseconds (zero outside tests). Scripts run alone: what they do together is atomic.
 --
---   :job:<id>               hash: payload, user, lane, short, limit, since, turn, attempts, worker
+--   :job:<id>               hash: payload, user, lane, short, limit, since; and of the last claim turn, attempts, worker
 --   :long:<flow>            sorted set of the entries of a flow that wait, "<id>:<limit>", by the microsecond they were enqueued
 --   :short:<flow>           the same of its short entries
---   :flows                  hash of the flows with entries that wait: turn, place, limit of the first entry, and the last two
---                           again among the flows with short entries
+--   :users                  hash by user, packed: how many limited entries of theirs workers hold, and their flows with entries
+--                           that wait, each with turn, place and limit of the first entry, again those among short entries,
+--                           and whether it has long ones
 --   :ring:<jobs>:<lane>     sorted set of the flows that can be served, by turn
 --   :parked:<jobs>:<lane>   sorted set of those whose user runs as much as may run, by turn
 --   :aged:<jobs>            sorted set of the flows in the rings of lanes 1 and 2 whose first entry has aged, by premium turn
---   :heads:<jobs>:<lane>:<place>   sorted set of all of them, by when their first entry was enqueued
+--   :heads:<jobs>:<lane>:<place>   sorted set of all of them, by when their first entry was enqueued; of those with short
+--                           entries, only where they can age
 --   :counts                 hash: entries that wait, in each lane, and those of them that are parked
---   :held                   hash: limited entries in the hands of workers, by user
 --   :due                    sorted set of the entries resting, by the microsecond at which they wait again
 --   :leases                 sorted set of the entries held by workers, by the microsecond at which the lease ends
 --   :ticket                 the last ticket
@@ -25,7 +26,7 @@
 -- counted is written at the end, by finish().
 local ns = KEYS[1]
 local call = redis.call
-local flows, counts, held = ns .. ':flows', ns .. ':counts', ns .. ':held'
+local users_key, counts = ns .. ':users', ns .. ':counts'
 local due, leases, wake = ns .. ':due', ns .. ':leases', ns .. ':wake'
 local lanes = { '0', '1', '2' }
 
@@ -66,13 +67,8 @@ local function count(field, by)
   counted[field] = (counted[field] or 0) + by
 end
 
-local function add(hash, field, by)
-  local sum = call('HINCRBY', hash, field, by)
-  if sum == 0 then
-    call('HDEL', hash, field)
-  end
-  return sum
-end
+-- What is known of users, and which of them has changed.
+local users, changed = {}, {}
 
 -- Ends every script that changes what waits.
 local function finish()
@@ -80,16 +76,21 @@ local function finish()
     call('SET', ns .. ':ticket', last)
   end
   for field, by in pairs(counted) do
-    if by ~= 0 then
-      add(counts, field, by)
+    if by ~= 0 and call('HINCRBY', counts, field, by) == 0 then
+      call('HDEL', counts, field)
     end
   end
-end
-
--- Nothing is left of a queue that is empty.
-local function tidy()
-  if call('EXISTS', counts, due, leases) == 0 then
-    call('DEL', ns .. ':ticket')
+  for id, user in pairs(changed) do
+    local packed = {}
+    for _, flow in pairs(user.flows) do
+      packed[#packed + 1] = { flow.lane, flow.turn, flow.place, flow.limit, flow.short_place or false,
+        flow.short_limit or 0, flow.has_long }
+    end
+    if user.held > 0 or packed[1] then
+      call('HSET', users_key, id, cmsgpack.pack({ user.held, packed }))
+    else
+      call('HDEL', users_key, id)
+    end
   end
 end
 
@@ -101,41 +102,50 @@ local function wake_workers()
   end
 end
 
--- A flow, as its record says it stood.
-local function flow_from(lane, user, record)
-  local name = lane .. ':' .. user
-  local flow = { name = name, lane = lane, user = user, long = ns .. ':long:' .. name, short = ns .. ':short:' .. name }
-  if record then
-    local turn, place, limit, short_place, short_limit = string.match(record, '^(%d+) (%a+) (%d+) (%S+) (%d+)$')
-    flow.turn, flow.place, flow.limit = tonumber(turn), place, tonumber(limit)
-    if short_place ~= '-' then
-      flow.short_place, flow.short_limit = short_place, tonumber(short_limit)
+local function user_of(id)
+  local user = users[id]
+  if not user then
+    user = { id = id, held = 0, flows = {} }
+    users[id] = user
+    local packed = call('HGET', users_key, id)
+    if packed then
+      local known = cmsgpack.unpack(packed)
+      user.held = known[1]
+      for _, flow in ipairs(known[2]) do
+        local lane = flow[1]
+        user.flows[lane] = { user = user, lane = lane, name = lane .. ':' .. id, turn = flow[2], place = flow[3],
+          limit = flow[4], short_place = flow[5] or nil, short_limit = flow[6], has_long = flow[7], has_short = flow[5] }
+      end
     end
   end
-  return flow
+  return user
 end
 
-local function flow_of(lane, user)
-  return flow_from(lane, user, call('HGET', flows, lane .. ':' .. user))
+-- A flow of a user; empty, and to be joined, when nothing of it waits.
+local function flow_of(lane, id)
+  local user = user_of(id)
+  return user.flows[lane] or { user = user, lane = lane, name = lane .. ':' .. id }
 end
 
--- The flows of a user, by lane.
-local function flows_of(user)
-  local records = call('HMGET', flows, '0:' .. user, '1:' .. user, '2:' .. user)
-  local family = {}
-  for at, lane in ipairs(lanes) do
-    family[lane] = flow_from(lane, user, records[at])
+-- Nothing is left of a queue that is empty, which it is not while this user has something waiting.
+local function tidy(user)
+  if not next(user_of(user).flows) and call('EXISTS', counts, due, leases) == 0 then
+    call('DEL', ns .. ':ticket')
   end
-  return family
+end
+
+local function set_key(flow, set)
+  return ns .. ':' .. set .. ':' .. flow.name
 end
 
 -- The first two entries of a set, each with the time it was enqueued.
 local function peek(flow, set)
-  local seen = set .. '_seen'
-  if not flow[seen] then
-    flow[seen] = call('ZRANGE', flow[set], 0, 1, 'WITHSCORES')
+  local seen = flow['seen_' .. set]
+  if not seen then
+    seen = flow['has_' .. set] and call('ZRANGE', set_key(flow, set), 0, 1, 'WITHSCORES') or {}
+    flow['seen_' .. set] = seen
   end
-  return flow[seen]
+  return seen
 end
 
 -- The first entry of a flow, of its short ones, or of all: the entry, when it was enqueued, and its set.
@@ -155,26 +165,25 @@ local function limit_of(entry)
   return tonumber(string.match(entry, ':(%d+)$'))
 end
 
--- What users run, as far as somebody asked.
-local running = {}
-local function runs(user)
-  running[user] = running[user] or tonumber(call('HGET', held, user)) or 0
-  return running[user]
-end
-
 -- Where a flow with this first entry belongs, and the limit of the entry.
 local function place_of(flow, entry, since)
   local limit = limit_of(entry)
-  if limit > 0 and runs(flow.user) >= limit then
+  if limit > 0 and flow.user.held >= limit then
     return 'parked', limit
   end
   return now() - since >= ages[flow.lane] and 'aged' or 'ring', limit
 end
 
+local function has_head(jobs, lane, place)
+  return place ~= nil and (jobs == 'all' or (place == 'ring' and lane ~= '0'))
+end
+
 local someone_aged
 local function move(flow, jobs, from, to, since, is_new)
   if from and from ~= to then
-    call('ZREM', heads(jobs, flow.lane, from), flow.name)
+    if has_head(jobs, flow.lane, from) then
+      call('ZREM', heads(jobs, flow.lane, from), flow.name)
+    end
     if from == 'aged' then
       call('ZREM', aged(jobs), flow.name)
     end
@@ -185,17 +194,15 @@ local function move(flow, jobs, from, to, since, is_new)
       wake_workers()
     end
   end
-  if to then
-    if from ~= to or flow.turned then
-      call('ZADD', turns(jobs, flow.lane, to), flow.turn, flow.name)
-    end
-    if from ~= to or is_new then
-      call('ZADD', heads(jobs, flow.lane, to), since, flow.name)
-    end
-    if to == 'aged' and from ~= to then
-      call('ZADD', aged(jobs), flow.turn, flow.name)
-      someone_aged = true
-    end
+  if has_head(jobs, flow.lane, to) and (from ~= to or is_new) then
+    call('ZADD', heads(jobs, flow.lane, to), since, flow.name)
+  end
+  if to and (from ~= to or flow.turned) then
+    call('ZADD', turns(jobs, flow.lane, to), flow.turn, flow.name)
+  end
+  if to == 'aged' and from ~= to then
+    call('ZADD', aged(jobs), flow.turn, flow.name)
+    someone_aged = true
   end
 end
 
@@ -213,17 +220,14 @@ local function arrange(flow)
   move(flow, 'all', flow.place, place, since, true)
   move(flow, 'short', flow.short_place, short_place, short_since, flow.short_changed)
   if (flow.place == 'parked') ~= (place == 'parked') then
-    local size = call('ZCARD', flow.long) + call('ZCARD', flow.short)
+    local size = call('ZCARD', set_key(flow, 'long')) + call('ZCARD', set_key(flow, 'short'))
     count('parked:' .. flow.lane, place == 'parked' and size or -size)
   end
   flow.place, flow.limit, flow.short_place, flow.short_limit = place, limit, short_place, short_limit
   flow.turned, flow.short_changed = false, false
-  if place then
-    local record = string.format('%.0f %s %d %s %d', flow.turn, place, limit, short_place or '-', short_limit or 0)
-    call('HSET', flows, flow.name, record)
-  else
-    call('HDEL', flows, flow.name)
-  end
+  flow.has_long, flow.has_short = peek(flow, 'long')[1] ~= nil, short_place ~= nil
+  flow.user.flows[flow.lane] = place and flow or nil
+  changed[flow.user.id] = flow.user
 end
 
 -- Whether a flow with this place and limit belongs elsewhere when its user runs so many.
@@ -231,14 +235,19 @@ local function is_misplaced(place, limit, so_many)
   return place ~= nil and (place == 'parked') ~= (limit > 0 and so_many >= limit)
 end
 
--- Counts what a user runs, which stops their flows or lets them go; `changed` is one of them that is arranged in any case.
-local function run(user, by, family, changed)
-  running[user] = add(held, user, by)
-  for _, flow in pairs(family) do
+-- Counts what a user runs, which stops their flows or lets them go; `served` is one of them that is arranged in any case.
+local function run(user, by, served)
+  user.held = user.held + by
+  changed[user.id] = user
+  for _, lane in ipairs(lanes) do
+    local flow = user.flows[lane]
     if
-      flow == changed
-      or is_misplaced(flow.place, flow.limit, running[user])
-      or is_misplaced(flow.short_place, flow.short_limit, running[user])
+      flow
+      and (
+        flow == served
+        or is_misplaced(flow.place, flow.limit, user.held)
+        or is_misplaced(flow.short_place, flow.short_limit, user.held)
+      )
     then
       arrange(flow)
     end
@@ -253,7 +262,7 @@ local function count_waiting(flow, by)
 end
 
 local function set_changed(flow, set)
-  flow[set .. '_seen'] = nil
+  flow['seen_' .. set] = nil
   if set == 'short' then
     flow.short_changed = true
   end
@@ -261,8 +270,12 @@ end
 
 -- Lets an entry wait in its flow, whose turn comes no later than the entry's.
 local function join(flow, id, limit, set, since, turn)
-  call('ZADD', flow[set], since, id .. ':' .. limit)
+  call('ZADD', set_key(flow, set), since, id .. ':' .. limit)
   set_changed(flow, set)
+  if not flow['has_' .. set] then
+    flow['has_' .. set] = true
+    changed[flow.user.id] = flow.user
+  end
   if not flow.turn or turn < flow.turn then
     flow.turn, flow.turned = turn, true
   end
@@ -277,14 +290,14 @@ end
 
 -- Takes an entry out of its flow; false when it does not wait there.
 local function leave(flow, entry, set)
-  if call('ZREM', flow[set], entry) == 0 then
+  if call('ZREM', set_key(flow, set), entry) == 0 then
     return false
   end
-  local seen = flow[set .. '_seen']
+  local seen = flow['seen_' .. set]
   set_changed(flow, set)
   if seen and seen[1] == entry then
     -- Two were seen, or there was no other.
-    flow[set .. '_seen'] = { seen[3], seen[4] }
+    flow['seen_' .. set] = { seen[3], seen[4] }
   end
   count_waiting(flow, -1)
   return true
@@ -296,7 +309,7 @@ local function let_go(id, user, limit)
     return false
   end
   if user and limit ~= '0' then
-    run(user, -1, flows_of(user))
+    run(user_of(user), -1)
   end
   return true
 end
