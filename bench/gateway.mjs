@@ -130,14 +130,17 @@ const OPERATIONS = {
 const stat = (pid) => {
   // The name in parentheses may hold anything.
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\)/s, '').trim().split(' ');
-  return { parent: Number(fields[1]), seconds: (Number(fields[11]) + Number(fields[12])) / TICKS };
+  const seconds = (from) => (Number(fields[from]) + Number(fields[from + 1])) / TICKS;
+  return { parent: Number(fields[1]), seconds: seconds(11), children: seconds(13) };
 };
+/** Of all its processes, those that ended included. */
 function postgresSeconds() {
-  let total = 0;
+  const postmaster = Number(process.env.POSTGRES_PID);
+  let total = stat(postmaster).children;
   for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
     try {
       const { parent, seconds } = stat(pid);
-      if (parent === Number(process.env.POSTGRES_PID)) total += seconds;
+      if (parent === postmaster) total += seconds;
     } catch {
       // It ended meanwhile.
     }

@@ -18,7 +18,7 @@ pub enum StartError {
     Seed(String),
     #[error(transparent)]
     Services(#[from] worker::error::StartError),
-    #[error("the account cannot be changed: {0}")]
+    #[error("{0}")]
     Admin(String),
     #[error("the demonstration ended early: {0}")]
     Demo(#[from] DemoError),

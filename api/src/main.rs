@@ -1,11 +1,17 @@
 //! The command line of the API.
 
+mod admin;
+
 use std::{process::ExitCode, time::Duration};
 
-use api::{config::Config, demo, error::StartError, graphql, server, service::administration};
+use admin::Admin;
+use api::{config::Config, demo, error::StartError, graphql, server};
 use clap::{Parser, Subcommand};
-use entity::status::Tier;
-use worker::{config::DEFAULT_LOG_FILTER, telemetry};
+use worker::{config::DEFAULT_LOG_FILTER, isolation, telemetry};
+
+/// Requests allocate much and briefly, on every thread.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// The GraphQL gateway of the DB Design Simulator. Configured by environment variables and a .env file.
 #[derive(Parser)]
@@ -32,22 +38,10 @@ enum Command {
     Admin(Admin),
 }
 
-#[derive(Subcommand)]
-enum Admin {
-    /// Moves an account to the PREMIUM tier.
-    GrantPremium { email: String },
-    /// Moves an account to a plan.
-    SetPlan {
-        email: String,
-        #[arg(value_parser = ["free", "premium"])]
-        plan: String,
-    },
-    /// Makes an account an admin.
-    #[command(name = "grant-admin")]
-    Promote { email: String },
-}
-
 fn main() -> ExitCode {
+    if let Some(ended) = isolation::child() {
+        return ended;
+    }
     let command = Arguments::parse().command.unwrap_or(Command::Serve);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -81,32 +75,8 @@ async fn run(command: Command) -> Result<ExitCode, StartError> {
     match command {
         Command::Serve => server::Server::start(config).await?.run().await?,
         Command::Demo { once } => demo::run(config, once).await?,
-        Command::Admin(command) => return administer(&config, command).await,
+        Command::Admin(command) => return admin::run(&config, command).await,
         Command::Schema => {}
     }
     Ok(ExitCode::SUCCESS)
-}
-
-async fn administer(config: &Config, command: Admin) -> Result<ExitCode, StartError> {
-    let services = server::connect(config).await?;
-    let set_plan = async |email: &str, tier| administration::set_plan_of(&services, email, tier).await;
-    let (email, now, changed) = match &command {
-        Admin::GrantPremium { email } => (email, "PREMIUM", set_plan(email, Tier::Premium).await),
-        Admin::SetPlan { email, plan } if plan == "premium" => {
-            (email, "PREMIUM", set_plan(email, Tier::Premium).await)
-        }
-        Admin::SetPlan { email, .. } => (email, "FREE", set_plan(email, Tier::Free).await),
-        Admin::Promote { email } => (email, "an admin", administration::make_admin(&services, email).await),
-    };
-    match changed {
-        Ok(Some(user)) => {
-            println!("{} ({email}) is {now} now", user.handle);
-            Ok(ExitCode::SUCCESS)
-        }
-        Ok(None) => {
-            eprintln!("error: there is no account with the e-mail address {email}");
-            Ok(ExitCode::FAILURE)
-        }
-        Err(error) => Err(StartError::Admin(error.to_string())),
-    }
 }

@@ -14,7 +14,10 @@ use tower_http::{
     CompressionLevel, compression::CompressionLayer, cors::CorsLayer, set_header::SetResponseHeaderLayer,
 };
 
-use crate::http::{Gateway, exports, graphiql, graphql, health, metrics, observe, share, websocket};
+use crate::{
+    http::{Gateway, exports, graphiql, graphql, health, metrics, observe, queues, share, websocket},
+    service,
+};
 
 /// Higher levels cost more time than the network saves.
 const COMPRESSION: CompressionLevel = CompressionLevel::Precise(4);
@@ -31,6 +34,7 @@ pub fn router(gateway: Gateway, cors_origins: &[HeaderValue]) -> Router {
         .route("/graphiql/{*path}", get(graphiql::file))
         .route("/share/{token}", get(share::open))
         .route("/exports/{token}", get(exports::download))
+        .route(service::queues::PAGE, get(queues::page))
         .route("/healthz", get(health::live))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(metrics::render))

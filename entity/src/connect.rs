@@ -11,6 +11,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The same for a replica: there is a primary to ask instead.
 const REPLICA_PATIENCE: Duration = Duration::from_secs(1);
 
+/// A connection that was idle this long is asked whether it still lives before it is used. Asking each time would cost a round
+/// trip a statement.
+const IDLE: Duration = Duration::from_secs(1);
+
 /// How to connect.
 #[derive(Clone, Copy, Default)]
 pub struct Way {
@@ -38,6 +42,7 @@ pub async fn connect_by(url: &str, way: Way) -> Result<DatabaseConnection, Store
         .max_connections(way.max_connections)
         .acquire_timeout(if way.replica { REPLICA_PATIENCE } else { PATIENCE })
         .connect_lazy(way.replica)
+        .test_before_acquire_if_idle_for(IDLE)
         .sqlx_logging(false);
     options.map_sqlx_sqlite_opts(|sqlite| {
         sqlite

@@ -15,7 +15,9 @@ pub mod design_version;
 pub mod error;
 pub mod export_part;
 pub mod idempotency_key;
+pub mod job_attempt;
 pub mod job_log;
+pub mod queue_controls;
 pub mod run_event;
 pub mod run_metric;
 pub mod session;
@@ -28,6 +30,7 @@ pub mod template;
 pub mod testing;
 pub mod time;
 pub mod user;
+pub mod worker;
 pub mod workload;
 
 pub use database::DatabaseConnection;

@@ -42,10 +42,15 @@ pub struct Model {
     pub failure_code: Option<FailureCode>,
     /// Fit for the user's eyes.
     pub failure_message: Option<String>,
+    /// What decides its result, hashed; none for jobs from before results were used again.
+    pub input_hash: Option<String>,
+    /// The earlier run that answered it.
+    pub reused_run_id: Option<Uuid>,
     /// The HTTP request that submitted it, to follow it through the logs.
     pub request_id: Option<String>,
     pub created_at: DateTimeUtc,
     pub updated_at: DateTimeUtc,
+    /// When its latest attempt started.
     pub started_at: Option<DateTimeUtc>,
     pub finished_at: Option<DateTimeUtc>,
 }

@@ -184,6 +184,7 @@ impl Rows {
             max_concurrent_jobs: 1_000,
             total_operations: 1,
             request_id: None,
+            input_hash: None,
         }
     }
 

@@ -1,13 +1,13 @@
 //! A running attempt of a simulation: the engine on a thread of its own, and beside it everything that keeps the attempt
 //! honest: heartbeats, deadline, progress, and the ears for those who want it to stop.
 
-use std::{future::pending, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{future::pending, panic::AssertUnwindSafe, path::Path, sync::Arc, time::Duration};
 
 use engine::{Control, Options, Plan, SimulateError, StopCause, Workload};
 use entity::{
     simulation_job,
     store::{
-        attempts::{self, Lease},
+        attempts::{self, Failure, Lease},
         jobs,
         results::NewRun,
     },
@@ -15,7 +15,14 @@ use entity::{
 use futures_util::{Stream, StreamExt};
 use tokio::{sync::watch, time};
 
-use crate::{bus::Notice, executor::Executor, queue::Delivery, result};
+use crate::{
+    bus::Notice,
+    executor::Executor,
+    isolation,
+    queue::Delivery,
+    result,
+    task::{Task, failure},
+};
 
 /// Why an attempt was told to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +38,7 @@ pub(crate) enum Stop {
 /// How an attempt ended.
 pub(crate) enum Ended {
     Report(Box<NewRun>),
-    Failed(SimulateError),
+    Failed(Failure),
     /// The engine obeyed, or was given up when it did not.
     Stopped(Stop),
     Panicked,
@@ -57,18 +64,11 @@ impl<'a> Attempt<'a> {
     /// request to cancel falls between.
     pub async fn run(
         &self,
+        task: Task,
         plan: Plan,
         workload: Workload,
-        options: Options,
         notices: impl Stream<Item = Notice> + Unpin,
     ) -> Ended {
-        let (engine, control) = (self.executor.engine.clone(), self.control.clone());
-        let span = tracing::Span::current();
-        let thread = tokio::task::spawn_blocking(move || {
-            let _entered = span.entered();
-            let simulate = || engine(&plan, &workload, &options, &control).map(result::new_run);
-            std::panic::catch_unwind(AssertUnwindSafe(simulate))
-        });
         let watchers = async {
             tokio::join!(
                 self.watch_deadline(),
@@ -79,21 +79,60 @@ impl<'a> Attempt<'a> {
             );
             pending::<()>().await
         };
+        let simulation = async {
+            match &self.executor.isolated_in {
+                None => self.in_thread(plan, workload, task.options()).await,
+                Some(program) => self.in_process(program, &task).await,
+            }
+        };
         tokio::select! {
-            result = thread => match result {
-                Ok(Ok(Ok(run))) => Ended::Report(Box::new(run)),
-                Ok(Ok(Err(SimulateError::Stopped(StopCause::Deadline | StopCause::Canceled)))) => {
-                    // Nobody else can have stopped it, so a reason stands.
-                    Ended::Stopped((*self.stop.borrow()).unwrap_or(Stop::Canceled))
-                }
-                Ok(Ok(Err(error))) => Ended::Failed(error),
-                Ok(Err(_)) | Err(_) => Ended::Panicked,
-            },
+            ended = simulation => ended,
             stop = self.overrun() => {
                 tracing::error!(?stop, "the engine does not stop; its thread is given up");
                 Ended::Stopped(stop)
             }
             () = watchers => unreachable!("the watchers end in pending()"),
+        }
+    }
+
+    async fn in_thread(&self, plan: Plan, workload: Workload, options: Options) -> Ended {
+        let (engine, control) = (self.executor.engine.clone(), self.control.clone());
+        let span = tracing::Span::current();
+        let thread = tokio::task::spawn_blocking(move || {
+            let _entered = span.entered();
+            let simulate = || engine(&plan, &workload, &options, &control).map(result::new_run);
+            std::panic::catch_unwind(AssertUnwindSafe(simulate))
+        });
+        match thread.await {
+            Ok(Ok(Ok(run))) => Ended::Report(Box::new(run)),
+            Ok(Ok(Err(SimulateError::Stopped(StopCause::Deadline | StopCause::Canceled)))) => {
+                // Nobody else can have stopped it, so a reason stands.
+                Ended::Stopped((*self.stop.borrow()).unwrap_or(Stop::Canceled))
+            }
+            Ok(Ok(Err(error))) => Ended::Failed(failure(error)),
+            Ok(Err(_)) | Err(_) => Ended::Panicked,
+        }
+    }
+
+    /// A process need not obey: it is killed when it is to stop.
+    async fn in_process(&self, program: &Path, task: &Task) -> Ended {
+        tokio::select! {
+            ended = isolation::run(program, task, &self.control) => ended,
+            why = self.told_to_stop() => Ended::Stopped(why),
+        }
+    }
+
+    /// Ends when the engine was told to stop.
+    async fn told_to_stop(&self) -> Stop {
+        let mut stop = self.stop.subscribe();
+        let why = match stop.wait_for(Option::is_some).await {
+            Ok(why) => *why,
+            // The sender is a field of self.
+            Err(_) => None,
+        };
+        match why {
+            Some(why) => why,
+            None => pending().await,
         }
     }
 
@@ -114,13 +153,7 @@ impl<'a> Attempt<'a> {
 
     /// Ends when the engine was told to stop and has not for a while.
     async fn overrun(&self) -> Stop {
-        let mut stop = self.stop.subscribe();
-        let why = match stop.wait_for(Option::is_some).await {
-            Ok(why) => *why,
-            // The sender is a field of self.
-            Err(_) => None,
-        };
-        let Some(why) = why else { return pending().await };
+        let why = self.told_to_stop().await;
         time::sleep(self.executor.timing.overrun).await;
         why
     }

@@ -104,6 +104,15 @@ pub enum Mode {
     Production,
 }
 
+/// What a simulation runs in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Isolation {
+    /// A thread of the worker, bounded by what the engine counts.
+    Thread,
+    /// A process of its own, bounded by the operating system, too.
+    Process,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
     Text,
@@ -131,6 +140,10 @@ pub struct Config {
     pub worker_concurrency: usize,
     /// `JOB_MEMORY_MB`: what one job may allocate on this machine, whatever its plan allows.
     pub job_memory_mb: u64,
+    /// `JOB_ISOLATION`: what a simulation runs in.
+    pub job_isolation: Isolation,
+    /// `MAINTENANCE_HOUR`: when the nightly maintenance is due, UTC; none when these workers do not see to it.
+    pub maintenance_hour: Option<u32>,
     pub log_format: LogFormat,
     /// `RUST_LOG`, in the syntax of tracing-subscriber's `EnvFilter`.
     pub log_filter: String,
@@ -171,6 +184,9 @@ impl Config {
             worker_concurrency: environment.number("WORKER_CONCURRENCY", cores.clamp(1, 256), 1..=256)?
                 as usize,
             job_memory_mb: environment.number("JOB_MEMORY_MB", 2048, 16..=1_048_576)?,
+            job_isolation: environment
+                .choice("JOB_ISOLATION", &[("thread", Isolation::Thread), ("process", Isolation::Process)])?,
+            maintenance_hour: maintenance_hour(environment)?,
             log_format: environment
                 .choice("LOG_FORMAT", &[("text", LogFormat::Text), ("json", LogFormat::Json)])?,
             log_filter: log_filter(environment)?,
@@ -202,6 +218,8 @@ impl fmt::Debug for Config {
             .field("worker_bind", &self.worker_bind)
             .field("worker_concurrency", &self.worker_concurrency)
             .field("job_memory_mb", &self.job_memory_mb)
+            .field("job_isolation", &self.job_isolation)
+            .field("maintenance_hour", &self.maintenance_hour)
             .field("log_format", &self.log_format)
             .field("log_filter", &self.log_filter)
             .field("otlp_endpoint", &self.otlp_endpoint.as_deref().map(without_password))
@@ -272,6 +290,18 @@ fn check_ways(database_url: &str, read_url: Option<&str>, pooler: bool) -> Resul
 
 fn has_scheme(url: &str, schemes: &[&str]) -> bool {
     Url::parse(url).is_ok_and(|url| schemes.contains(&url.scheme()))
+}
+
+fn maintenance_hour(environment: &Environment) -> Result<Option<u32>, ConfigError> {
+    let rule = "must be an hour from 0 to 23, or off";
+    match environment.text("MAINTENANCE_HOUR").as_deref() {
+        None => Ok(Some(3)),
+        Some("off") => Ok(None),
+        Some(hour) => match hour.parse() {
+            Ok(hour @ 0..24) => Ok(Some(hour)),
+            _ => Err(ConfigError::new("MAINTENANCE_HOUR", rule)),
+        },
+    }
 }
 
 fn log_filter(environment: &Environment) -> Result<String, ConfigError> {
@@ -381,6 +411,8 @@ mod tests {
             ("WORKER_CONCURRENCY", "0"),
             ("WORKER_CONCURRENCY", "four"),
             ("JOB_MEMORY_MB", "-1"),
+            ("JOB_ISOLATION", "box"),
+            ("MAINTENANCE_HOUR", "24"),
             ("DATABASE_POOLER", "session"),
             ("LOG_FORMAT", "xml"),
             ("RUST_LOG", "info,api=loud"),

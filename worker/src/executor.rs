@@ -1,6 +1,14 @@
 //! Takes deliveries of the queue to their end: finds the handler of a kind of job, and tells the queue what came of it.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{
+    panic::AssertUnwindSafe,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use engine::{Control, Options, Plan, Report, SimulateError, Workload};
 use entity::simulation_job;
@@ -10,9 +18,9 @@ use tracing::Instrument;
 
 use crate::{
     bus::Notice,
-    config::Config,
+    config::{Config, Isolation},
     error::{JobError, Outcome, backoff},
-    export,
+    export, maintenance,
     pool::Services,
     queue::{Delivery, JobKind, QueueError},
     simulate,
@@ -56,7 +64,14 @@ pub struct Executor {
     pub(crate) worker: Arc<str>,
     /// The most that one job may allocate here.
     pub(crate) memory_limit_bytes: u64,
+    /// The program whose children simulations are; none where they are threads of this process.
+    pub(crate) isolated_in: Option<Arc<Path>>,
+    /// The hour, UTC, at which the nightly maintenance is due; none when this worker does not see to it.
+    pub(crate) maintenance_hour: Option<u32>,
     handing_back: Arc<watch::Sender<bool>>,
+    busy: Arc<AtomicUsize>,
+    /// Whether an operator wants nothing to be claimed.
+    drained: Arc<AtomicBool>,
 }
 
 impl Executor {
@@ -67,13 +82,25 @@ impl Executor {
             timing: Timing::default(),
             worker: worker_name().into(),
             memory_limit_bytes: config.job_memory_mb << 20,
+            isolated_in: match config.job_isolation {
+                Isolation::Thread => None,
+                Isolation::Process => std::env::current_exe().ok().map(Arc::from),
+            },
+            maintenance_hour: config.maintenance_hour,
             handing_back: Arc::new(watch::Sender::new(false)),
+            busy: Arc::default(),
+            drained: Arc::default(),
         }
     }
 
     /// The same with another engine.
     pub fn with_engine(self, engine: Engine) -> Self {
         Self { engine, ..self }
+    }
+
+    /// The same with simulations in children of a program.
+    pub fn with_isolation_in(self, program: &Path) -> Self {
+        Self { isolated_in: Some(program.into()), ..self }
     }
 
     /// The same in another rhythm.
@@ -86,13 +113,28 @@ impl Executor {
         self.handing_back.send_replace(true);
     }
 
+    /// How many deliveries are being handled.
+    pub(crate) fn busy(&self) -> usize {
+        self.busy.load(Ordering::Relaxed)
+    }
+
     /// Becomes true when running jobs are to go back to the queue.
     pub(crate) fn handing_back(&self) -> watch::Receiver<bool> {
         self.handing_back.subscribe()
     }
 
-    /// Claims up to `count` deliveries.
+    /// Says whether deliveries may be claimed at present.
+    pub(crate) fn set_drained(&self, drained: bool) {
+        if self.drained.swap(drained, Ordering::Relaxed) != drained {
+            tracing::info!(drained, "an operator changed what workers claim");
+        }
+    }
+
+    /// Claims up to `count` deliveries; none while an operator wants the workers drained.
     pub async fn claim(&self, count: usize) -> Result<Vec<Delivery>, QueueError> {
+        if self.drained.load(Ordering::Relaxed) {
+            return Ok(Vec::new());
+        }
         self.services.queue.claim(&self.worker, self.timing.lease, count).await
     }
 
@@ -123,7 +165,9 @@ impl Executor {
             design_id = tracing::field::Empty,
         );
         async {
+            self.busy.fetch_add(1, Ordering::Relaxed);
             let handled = AssertUnwindSafe(self.dispatch(&delivery)).catch_unwind().await;
+            self.busy.fetch_sub(1, Ordering::Relaxed);
             let outcome = match handled {
                 Ok(Ok(outcome)) => outcome,
                 Ok(Err(JobError(error))) => {
@@ -154,6 +198,7 @@ impl Executor {
         match delivery.kind {
             JobKind::Simulation => simulate::handle(self, delivery).await,
             JobKind::UserDataExport => export::handle(self, delivery).await,
+            JobKind::Maintenance => maintenance::handle(self, delivery).await,
         }
     }
 

@@ -47,7 +47,7 @@ pub(crate) async fn handle(executor: &Executor, delivery: &Delivery) -> Result<O
     let Some(user_id) = job.user_id else { return Ok(Outcome::Abort) };
     match write(executor, &job, user_id).await {
         Ok(()) => {
-            background::complete(db, job.id, job.attempt).await.or_retry()?;
+            background::complete(db, job.id, job.attempt, None).await.or_retry()?;
             tracing::info!(%user_id, action = "user_data_exported", "a user's data was exported");
             Ok(Outcome::Done)
         }

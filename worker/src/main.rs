@@ -12,7 +12,7 @@ use tokio::{
 use worker::{
     config::{Config, Mode},
     error::StartError,
-    health,
+    health, isolation,
     pool::{self, Services},
     telemetry,
 };
@@ -21,6 +21,9 @@ use worker::{
 const SCHEMA_PERIOD: Duration = Duration::from_secs(2);
 
 fn main() -> ExitCode {
+    if let Some(ended) = isolation::child() {
+        return ended;
+    }
     let config = match Config::from_env() {
         Ok(config) => config,
         Err(error) => return refuse(error),

@@ -6,6 +6,7 @@ use entity::{
     DatabaseConnection,
     connect::{Way, connect_by},
     status::FailureCode,
+    store::workers,
 };
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -25,6 +26,8 @@ use crate::{
 /// How long running jobs may take to finish when the process is asked to stop; then they go back to the queue. Supervisors
 /// commonly kill a process ten seconds after they asked.
 const GRACE: Duration = Duration::from_secs(8);
+/// Between two looks at what an operator wants.
+const CONTROLS: Duration = Duration::from_secs(2);
 /// Between two measurements of the queue.
 const GAUGES: Duration = Duration::from_secs(5);
 
@@ -117,11 +120,42 @@ pub async fn run_executor(
         executor.hand_back();
         std::future::pending::<()>().await
     };
-    tokio::select! {
+    let ended = tokio::select! {
         ended = adapter::run(executor.clone(), concurrency, stopping) => ended,
         () = shutdown => unreachable!("the shutdown ends in pending()"),
         () = reconcile::run(executor.clone()) => unreachable!("the reconciler has no end"),
         () = measure(&executor.services.queue) => unreachable!("the gauges have no end"),
+        () = register(&executor, concurrency) => unreachable!("the register has no end"),
+        () = obey(&executor) => unreachable!("an operator may change their mind"),
+    };
+    if let Err(error) = workers::remove(&executor.services.db, &executor.worker).await {
+        tracing::warn!(%error, "the worker stays on the register until it is believed dead");
+    }
+    ended
+}
+
+/// Claims nothing while an operator wants the workers drained.
+async fn obey(executor: &Executor) {
+    loop {
+        match workers::drained(&executor.services.db).await {
+            Ok(drained) => executor.set_drained(drained),
+            Err(error) => tracing::warn!(%error, "the database does not tell whether to drain"),
+        }
+        tokio::time::sleep(CONTROLS).await;
+    }
+}
+
+/// Keeps the worker on the register.
+async fn register(executor: &Executor, concurrency: usize) {
+    let Executor { services, timing, .. } = executor;
+    let count = |number: usize| i32::try_from(number).unwrap_or(i32::MAX);
+    loop {
+        let busy = count(executor.busy());
+        let told = workers::beat(&services.db, &executor.worker, count(concurrency), busy, timing.lease);
+        if let Err(error) = told.await {
+            tracing::warn!(%error, "the worker could not tell that it lives");
+        }
+        tokio::time::sleep(timing.heartbeat).await;
     }
 }
 

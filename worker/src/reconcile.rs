@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, NaiveDate, Utc};
 use entity::{
     StoreError,
     store::{
@@ -14,7 +15,8 @@ use uuid::Uuid;
 
 use crate::{
     executor::Executor,
-    queue::{Message, QueueError},
+    maintenance,
+    queue::{JobKind, Message, QueueError},
 };
 
 /// Between two looks.
@@ -37,7 +39,11 @@ pub enum ReconcileError {
 pub async fn run(executor: Executor) {
     let mut reconciler = Reconciler::new(executor);
     loop {
-        if let Err(error) = reconciler.look().await {
+        let looked = async {
+            reconciler.plan_night(Utc::now()).await?;
+            reconciler.look().await
+        };
+        if let Err(error) = looked.await {
             tracing::warn!(%error, "rows and queue were not reconciled");
         }
         tokio::time::sleep(PERIOD).await;
@@ -48,28 +54,48 @@ pub async fn run(executor: Executor) {
 pub struct Reconciler {
     executor: Executor,
     /// Creation time and id of the last row looked at.
-    cursor: Option<(chrono::DateTime<chrono::Utc>, Uuid)>,
+    cursor: Option<(DateTime<Utc>, Uuid)>,
+    /// The night whose maintenance is known to be a job.
+    night: Option<NaiveDate>,
 }
 
 impl Reconciler {
     pub fn new(executor: Executor) -> Self {
-        Self { executor, cursor: None }
+        Self { executor, cursor: None, night: None }
     }
 
     /// Takes jobs back from lost workers and tells the queue of waiting jobs that it does not know; how many of both.
     pub async fn look(&mut self) -> Result<usize, ReconcileError> {
         exports::forget_old(&self.executor.services.db).await?;
-        Ok(self.take_back().await? + self.tell_queue().await? + self.tell_queue_of_exports().await?)
+        Ok(self.take_back().await? + self.tell_queue().await? + self.tell_queue_of_background_jobs().await?)
+    }
+
+    /// Makes sure that the maintenance of the night that came last is a job.
+    pub async fn plan_night(&mut self, now: DateTime<Utc>) -> Result<(), ReconcileError> {
+        let Some(hour) = self.executor.maintenance_hour else { return Ok(()) };
+        let night = maintenance::last_night(now, hour);
+        if self.night != Some(night) {
+            maintenance::schedule(&self.executor, night).await?;
+            self.night = Some(night);
+        }
+        Ok(())
     }
 
     /// Background jobs are few: the oldest are looked at each time.
-    async fn tell_queue_of_exports(&self) -> Result<usize, ReconcileError> {
+    async fn tell_queue_of_background_jobs(&self) -> Result<usize, ReconcileError> {
         let services = &self.executor.services;
         let waiting = background::to_be_done(&services.db, PAGE).await?;
         let ids: Vec<Uuid> = waiting.iter().map(|job| job.id).collect();
         let unknown = services.queue.unknown(&ids).await?;
-        let lost = waiting.iter().filter(|job| unknown.contains(&job.id));
-        services.queue.enqueue_many(&lost.map(Message::user_data_export).collect::<Vec<_>>()).await?;
+        let mut lost = Vec::new();
+        for job in waiting.iter().filter(|job| unknown.contains(&job.id)) {
+            match JobKind::of(&job.kind) {
+                Some(kind) => lost.push(Message::background(kind, job)),
+                // A newer version's, which has its own workers.
+                None => tracing::warn!(job_id = %job.id, kind = job.kind, "a job of an unknown kind"),
+            }
+        }
+        services.queue.enqueue_many(&lost).await?;
         Ok(unknown.len())
     }
 

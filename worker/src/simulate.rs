@@ -2,18 +2,16 @@
 
 use std::time::Duration;
 
-use engine::{Diagnostic, Options, Plan, Severity, SimulateError, StopCause, TraceLevel, Workload};
+use engine::{Plan, Workload};
 use entity::{
-    StoreError, design_version, simulation_job,
-    status::{FailureCode, JobStatus, Trace},
+    StoreError, simulation_job,
+    status::{FailureCode, JobStatus},
     store::{
         attempts::{self, Claim, Failure, Requeue},
         jobs,
         results::NewRun,
     },
-    workload,
 };
-use serde_json::json;
 use tracing::Span;
 
 use crate::{
@@ -21,10 +19,9 @@ use crate::{
     error::{JobError, OrRetry, Outcome, backoff},
     executor::Executor,
     queue::Delivery,
+    task::{Task, out_of_time},
 };
 
-/// Diagnostics that a failure message quotes.
-const QUOTED_DIAGNOSTICS: usize = 5;
 /// How often the wait for a plan that is full doubles at most.
 const FULL_DOUBLINGS: i64 = 3;
 /// Tries to commit a result before the work is thrown away.
@@ -46,15 +43,14 @@ pub(crate) async fn handle(executor: &Executor, delivery: &Delivery) -> Result<O
 
     let attempt = Attempt::new(executor, delivery, &job);
     let ended = match inputs(executor, &job).await.or_retry()? {
-        Ok((plan, workload)) => attempt.run(plan, workload, options(executor, &job), notices).await,
+        Ok((task, plan, workload)) => attempt.run(task, plan, workload, notices).await,
         Err(failure) => return fail(executor, &job, failure).await,
     };
     match ended {
         Ended::Report(run) => complete(executor, &job, &run).await,
-        Ended::Failed(error) => fail(executor, &job, failure(error)).await,
+        Ended::Failed(failure) => fail(executor, &job, failure).await,
         Ended::Stopped(Stop::Deadline) => {
-            let message = format!("the simulation took longer than its {} s", job.timeout_seconds);
-            fail(executor, &job, Failure { code: FailureCode::Timeout, message }).await
+            fail(executor, &job, out_of_time(u64::from(job.timeout_seconds.unsigned_abs()))).await
         }
         Ended::Stopped(Stop::Canceled) => {
             let canceled = attempts::cancel(&executor.services.db, job.id, job.attempt).await.or_retry()?;
@@ -105,90 +101,22 @@ async fn start(
     }
 }
 
-/// The plan and the workload of the job, or why they cannot be run.
+/// What the job asks of the engine, or why it cannot be run.
 async fn inputs(
     executor: &Executor,
     job: &simulation_job::Model,
-) -> Result<Result<(Plan, Workload), Failure>, StoreError> {
+) -> Result<Result<(Task, Plan, Workload), Failure>, StoreError> {
     let db = &executor.services.db;
     let (version, workload) = jobs::inputs(db, job).await?;
     let gone = |code, what: &str| Failure { code, message: format!("the {what} was deleted") };
     Ok(match (version, workload) {
         (None, _) => Err(gone(FailureCode::InvalidDesign, "design")),
         (_, None) => Err(gone(FailureCode::InvalidWorkload, "workload")),
-        (Some(version), Some(workload)) => check(version, workload),
+        (Some(version), Some(workload)) => {
+            let task = Task::new(job, version, workload, executor.memory_limit_bytes);
+            task.parse().map(|(plan, workload)| (task, plan, workload))
+        }
     })
-}
-
-fn check(version: design_version::Model, workload: workload::Model) -> Result<(Plan, Workload), Failure> {
-    let checked = engine::design::check(&version.canvas_state);
-    let Some(plan) = checked.plan else {
-        return Err(rejected(FailureCode::InvalidDesign, &checked.diagnostics));
-    };
-    let document = json!({
-        "operations": workload.operations,
-        "tables": workload.tables,
-        "config": workload.config,
-    });
-    match engine::workload::parse(&document) {
-        Ok(workload) => Ok((plan, workload)),
-        Err(diagnostics) => Err(rejected(FailureCode::InvalidWorkload, &diagnostics)),
-    }
-}
-
-fn options(executor: &Executor, job: &simulation_job::Model) -> Options {
-    Options {
-        // The bits of the seed count, not its sign.
-        seed: job.seed as u64,
-        trace: match job.trace {
-            Trace::None => TraceLevel::None,
-            Trace::Sampled => TraceLevel::Sampled,
-            Trace::Full => TraceLevel::Full,
-        },
-        max_events: usize::try_from(job.max_events).unwrap_or_default(),
-        memory_limit_bytes: u64::try_from(job.memory_limit_bytes)
-            .unwrap_or_default()
-            .min(executor.memory_limit_bytes),
-        // The timeout bounds the run.
-        step_limit: u64::MAX,
-    }
-}
-
-/// What the user is told of an engine that gave no report.
-fn failure(error: SimulateError) -> Failure {
-    let (code, message) = match error {
-        SimulateError::InvalidDesign(diagnostics) => {
-            return rejected(FailureCode::InvalidDesign, &diagnostics);
-        }
-        SimulateError::InvalidWorkload(diagnostics) => {
-            return rejected(FailureCode::InvalidWorkload, &diagnostics);
-        }
-        SimulateError::Stopped(StopCause::MemoryLimit) => {
-            (FailureCode::MemoryLimit, "the simulation needs more memory than a job may use")
-        }
-        SimulateError::Stopped(StopCause::StepLimit) => {
-            (FailureCode::EventLimit, "the simulation takes more steps than a job may take")
-        }
-        SimulateError::Stopped(StopCause::Deadline | StopCause::Canceled) => {
-            (FailureCode::Internal, "the simulation was stopped")
-        }
-        SimulateError::Stopped(StopCause::Stuck) => (
-            FailureCode::Internal,
-            "the simulated system came to a standstill: every client waits for something that cannot happen",
-        ),
-    };
-    Failure { code, message: message.to_owned() }
-}
-
-/// The first errors among the diagnostics, each with its place.
-fn rejected(code: FailureCode, diagnostics: &[Diagnostic]) -> Failure {
-    let errors = || diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error);
-    let mut lines: Vec<String> = errors().take(QUOTED_DIAGNOSTICS).map(ToString::to_string).collect();
-    let more = errors().count() - lines.len();
-    if more > 0 {
-        lines.push(format!("and {more} more"));
-    }
-    Failure { code, message: lines.join("; ") }
 }
 
 async fn complete(

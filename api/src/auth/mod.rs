@@ -1,6 +1,7 @@
 //! Who is asking.
 
 mod download;
+pub mod pass;
 mod password;
 mod share;
 mod token;

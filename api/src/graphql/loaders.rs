@@ -17,16 +17,16 @@ use async_graphql::{
 };
 use entity::{
     DatabaseConnection, StoreError, background_job, block_config, design, design_branch, design_collaborator,
-    design_version, run_event, simulation_job, simulation_run,
+    design_version, job_attempt, run_event, simulation_job, simulation_run,
     store::{
         background::{self, USER_DATA_EXPORT},
         block_configs,
         design_access::{self, Access},
-        designs, jobs,
+        designs, job_attempts, jobs,
         page::{Page, PageRequest, group_by},
         run_lists::{self, RunList},
         run_series::{self, Series, SeriesRequest},
-        runs::{self, EventFilter},
+        runs::{self, EventFilter, Source},
         templates, users, versions, workloads,
     },
     template, user, workload,
@@ -151,6 +151,8 @@ rows_by_id! {
     TemplateById => template::Model, |reader, ids| templates::find_many(&reader.db, ids), |row| row.id;
     /// A run whose design the viewer may open.
     RunById => simulation_run::Model, |reader, ids| runs::find_visible(&reader.db, ids, reader.viewer), |row| row.id;
+    /// What a run that the viewer may open is of.
+    SourceOf => Source, |reader, ids| runs::sources(&reader.db, ids), |row| row.run_id;
     /// A job that the viewer submitted.
     JobById => simulation_job::Model, |reader, ids| reader.own_jobs(ids), |row| row.id;
     /// A block configuration of the viewer.
@@ -274,6 +276,24 @@ impl Loader<DetailsOfRun> for Reader {
         let ids: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
         let details = runs::details(&self.db, &ids).await?;
         Ok(details.into_iter().map(|(id, json)| (DetailsOfRun(id), Arc::new(json))).collect())
+    }
+}
+
+/// The attempts of a job that the viewer may see, oldest first.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct AttemptsOf(pub Uuid);
+
+impl Loader<AttemptsOf> for Reader {
+    type Value = Vec<job_attempt::Model>;
+    type Error = LoadFault;
+
+    async fn load(
+        &self,
+        keys: &[AttemptsOf],
+    ) -> Result<HashMap<AttemptsOf, Vec<job_attempt::Model>>, LoadFault> {
+        let ids: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
+        let attempts = job_attempts::of_jobs(&self.db, &ids).await?;
+        Ok(attempts.into_iter().map(|(id, rows)| (AttemptsOf(id), rows)).collect())
     }
 }
 

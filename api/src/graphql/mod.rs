@@ -25,7 +25,13 @@ pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
 
 /// The schema over these services.
 pub fn build(services: Services, tokens: Tokens, config: Config) -> Schema {
-    builder().data(services).data(tokens).data(config).data(SignInThrottle::default()).finish()
+    let builder = builder().data(services).data(tokens).data(SignInThrottle::default());
+    // An extension is asked at every field; where nobody collects traces it would cost for nothing.
+    let builder = match config.worker.otlp_endpoint {
+        Some(_) => builder.extension(spans::FieldSpans),
+        None => builder,
+    };
+    builder.data(config).finish()
 }
 
 /// The schema's text, the same every time.
@@ -66,7 +72,6 @@ fn builder() -> async_graphql::SchemaBuilder<Query, Mutation, Subscription> {
         .register_output_type::<types::node::AsyncJob>()
         .directive(weights::Cost)
         .directive(weights::ListSize)
-        .extension(spans::FieldSpans)
 }
 
 /// Gives an operation what its resolvers reach for besides the schema's own data. Its services come before the schema's:

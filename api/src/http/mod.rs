@@ -16,6 +16,7 @@ mod negotiation;
 pub mod observe;
 mod operation;
 mod params;
+pub mod queues;
 mod rate;
 pub mod share;
 pub mod websocket;

@@ -18,12 +18,8 @@ pub async fn set_plan(
     user_id: Option<Uuid>,
     tier: Tier,
 ) -> ServiceResult<user::Model> {
-    let viewer = viewer.ok_or(Fault::Unauthenticated)?;
-    let admin = users::find(&services.db, viewer.user_id).await?.ok_or(Fault::Unauthenticated)?;
-    if admin.role != Role::Admin {
-        // Before the id is looked at: who is no admin learns nothing of it.
-        return Err(UserError::new(ErrorCode::Forbidden, &[], "only admins can set plans").into());
-    }
+    // Before the id is looked at: who is no admin learns nothing of it.
+    let viewer = require_admin(services, viewer, "set plans").await?;
     let user = match user_id {
         Some(id) => users::find(&services.db, id).await?,
         None => None,
@@ -32,6 +28,20 @@ pub async fn set_plan(
     let user = users::set_tier(&services.db, user, tier).await?;
     tracing::info!(user_id = %viewer.user_id, of = %user.id, tier = tier.as_str(), action = "plan_set", "plan set");
     Ok(user)
+}
+
+/// Lets nobody but admins pass; `what` they can do ends the sentence that others are told.
+pub(super) async fn require_admin(
+    services: &Services,
+    viewer: Option<Viewer>,
+    what: &str,
+) -> ServiceResult<Viewer> {
+    let viewer = viewer.ok_or(Fault::Unauthenticated)?;
+    let user = users::find(&services.db, viewer.user_id).await?.ok_or(Fault::Unauthenticated)?;
+    if user.role != Role::Admin {
+        return Err(UserError::new(ErrorCode::Forbidden, &[], format!("only admins can {what}")).into());
+    }
+    Ok(viewer)
 }
 
 /// Moves the account with this e-mail address to another plan, as the operator; none when there is no such account.

@@ -9,7 +9,10 @@ use entity::{
     },
 };
 use uuid::Uuid;
-use worker::{pool::Services, queue::Message};
+use worker::{
+    pool::Services,
+    queue::{JobKind, Message},
+};
 
 use super::{
     ErrorCode, Fault, ServiceResult, UserError,
@@ -43,7 +46,7 @@ pub async fn submit(
     call.remember(&txn, job.id).await?;
     commit(txn).await?;
     // The row is the truth: what does not reach the queue now, the reconciler brings there.
-    if let Err(error) = services.queue.enqueue(&Message::user_data_export(&job)).await {
+    if let Err(error) = services.queue.enqueue(&Message::background(JobKind::UserDataExport, &job)).await {
         tracing::warn!(job_id = %job.id, %error, "an export waits for the reconciler because the queue did not take it");
     }
     Ok(job)

@@ -11,6 +11,8 @@ use entity::{
         versions, workloads,
     },
 };
+use serde_json::{Value as Json, json};
+use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 use worker::{bus::Notice, pool::Services, queue::Message};
 
@@ -25,7 +27,7 @@ use super::{
     plan::Plan,
     workloads::document_of,
 };
-use crate::auth::Viewer;
+use crate::auth::{Viewer, hex};
 
 /// The seed of a job that asks for none, so that the same design and workload give the same result.
 const DEFAULT_SEED: i64 = 1;
@@ -44,6 +46,8 @@ pub struct SubmitJob {
     pub seed: Option<i64>,
     pub trace: Trace,
     pub max_events: i32,
+    /// Runs it even where an identical earlier run could answer it.
+    pub fresh: bool,
 }
 
 /// Accepts a job: once its row is committed it will be run, whatever happens to this process.
@@ -79,9 +83,20 @@ pub async fn submit(
     }
     let version = runnable_version(&txn, viewer, input.design_id, input.design_version).await?;
     let new = within_plan(&txn, viewer, plan, &input, version, request_id).await?;
-    let job = jobs::insert(&txn, new).await?;
+    let answer = match &new.input_hash {
+        Some(input_hash) if !input.fresh => jobs::find_answer(&txn, new.design_id, input_hash).await?,
+        _ => None,
+    };
+    let job = match answer {
+        Some(run_id) => jobs::insert_answered(&txn, new, run_id).await?,
+        None => jobs::insert(&txn, new).await?,
+    };
     call.remember(&txn, job.id).await?;
     commit(txn).await?;
+    if answer.is_some() {
+        tracing::info!(user_id = %job.user_id, design_id = %job.design_id, job_id = %job.id, action = "job_answered", "job answered by an earlier run");
+        return Ok(job);
+    }
     // The row is the truth: what does not reach the queue now, the reconciler brings there.
     if let Err(error) = services.queue.enqueue(&Message::simulation(&job)).await {
         tracing::warn!(job_id = %job.id, %error, "a job waits for the reconciler because the queue did not take it");
@@ -117,7 +132,8 @@ async fn within_plan(
         let message = "the workload is archived and cannot be run";
         return Err(UserError::new(ErrorCode::Forbidden, &["workloadId"], message).into());
     }
-    let parsed = engine::workload::parse(&document_of(&workload)).map_err(|diagnostics| {
+    let document = document_of(&workload);
+    let parsed = engine::workload::parse(&document).map_err(|diagnostics| {
         let reasons: Vec<String> = diagnostics.into_iter().map(|found| found.message).collect();
         UserError::invalid(&["workloadId"], format!("the workload cannot be run: {}", reasons.join("; ")))
     })?;
@@ -149,21 +165,31 @@ async fn within_plan(
             return Err(over(&["trace"], message, limit, used).into());
         }
     }
+    let seed = input.seed.unwrap_or(DEFAULT_SEED);
+    let input_hash =
+        result_key(&[&version.canvas_state, &document, &json!([seed, input.trace, input.max_events])]);
     Ok(NewJob {
         user_id: viewer.user_id,
         design_id: version.design_id,
         design_version_id: version.id,
         workload_id: workload.id,
         priority: plan.priority,
-        seed: input.seed.unwrap_or(DEFAULT_SEED),
+        seed,
         trace: input.trace,
         max_events: input.max_events,
         timeout_seconds,
         memory_limit_bytes: plan.memory_limit_bytes,
         max_concurrent_jobs: plan.max_concurrent_jobs,
         total_operations: i64::try_from(operations).unwrap_or(i64::MAX),
+        input_hash: Some(input_hash),
         request_id: Some(request_id.to_owned()),
     })
+}
+
+/// A hash of everything that decides a result: equal input to the same engine gives equal bytes.
+fn result_key(inputs: &[&Json]) -> String {
+    // A JSON value keeps its object keys sorted, so equal inputs have equal texts.
+    hex(&Sha256::digest(json!([engine::VERSION, inputs]).to_string()))
 }
 
 fn over(path: &[&str], message: String, limit: u64, used: u64) -> UserError {
@@ -181,6 +207,11 @@ pub async fn cancel(
     if jobs::find_for_user(&services.db, id, viewer.user_id).await?.is_none() {
         return Err(UserError::not_found(&["id"], "job").into());
     }
+    cancel_job(services, id).await
+}
+
+/// Cancels a job, whoever's it is.
+pub(super) async fn cancel_job(services: &Services, id: Uuid) -> ServiceResult<simulation_job::Model> {
     match jobs::request_cancel(&services.db, id).await? {
         CancelOutcome::Canceled(job) => {
             // The row decides; what stays in the queue is thrown away when it is claimed.

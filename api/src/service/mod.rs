@@ -20,6 +20,7 @@ pub mod jobs;
 pub mod passwords;
 pub mod permissions;
 pub mod plan;
+pub mod queues;
 pub mod runs;
 pub mod sharing;
 pub mod sign_in;

@@ -8,6 +8,7 @@ mod fuzz;
 mod graphql;
 mod http;
 mod limits;
+mod queues;
 mod replica;
 mod secrets;
 mod share;

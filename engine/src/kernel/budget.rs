@@ -97,6 +97,12 @@ impl Control {
         f64::from(self.progress_millionths.load(Ordering::Relaxed)) / 1e6
     }
 
+    /// Tells the progress, 0 to 1, of a run that goes on somewhere else.
+    pub fn relay_progress(&self, part: f64) {
+        // A part that is none becomes 0 or 1.
+        self.progress_millionths.fetch_max((part.min(1.0) * 1e6) as u32, Ordering::Relaxed);
+    }
+
     fn stop_cause(&self) -> Option<StopCause> {
         match self.stop.load(Ordering::Relaxed) {
             0 => None,

@@ -11,10 +11,11 @@ use sea_orm::{
     entity::prelude::*,
     sea_query::{Condition, Expr, ExprTrait},
 };
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{
-    begin,
+    begin, job_attempts,
     jobs::{self, Line},
     results::{self, NewRun},
     users,
@@ -54,7 +55,7 @@ pub enum Lease {
 }
 
 /// Why a job ended without a result. The message is shown to the user.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
     pub code: FailureCode,
     pub message: String,
@@ -92,7 +93,7 @@ pub async fn claim(
                 .col_expr(Column::Worker, Expr::value(worker))
                 .col_expr(Column::LeaseExpiresAt, until)
                 .col_expr(Column::Progress, Expr::value(0.0))
-                .col_expr(Column::StartedAt, Expr::col(Column::StartedAt).if_null(Expr::value(time::now())))
+                .col_expr(Column::StartedAt, Expr::value(time::now()))
         },
         |job| {
             Line::info(format!("attempt {} started on {worker}", job.attempt))
@@ -102,6 +103,7 @@ pub async fn claim(
     .await?;
     let claim = match started {
         Some(job) => {
+            job_attempts::open(&tx, &job, worker).await?;
             results::start(&tx, &job).await?;
             Claim::Started(job)
         }
@@ -173,7 +175,8 @@ pub async fn complete(
         },
     )
     .await?;
-    if job.is_some() {
+    if let Some(job) = &job {
+        job_attempts::close(&tx, job, None).await?;
         results::complete(&tx, id, run).await?;
     }
     tx.commit().await?;
@@ -201,7 +204,8 @@ pub async fn cancel(db: &DatabaseConnection, id: Uuid, attempt: i32) -> Result<O
         |_| Line::info("canceled"),
     )
     .await?;
-    if job.is_some() {
+    if let Some(job) = &job {
+        job_attempts::close(&tx, job, None).await?;
         results::abandon(&tx, id).await?;
     }
     tx.commit().await?;
@@ -238,10 +242,19 @@ pub async fn requeue(
         let message = format!("{workers_lost} workers were lost while they ran this simulation");
         return end(db, guard, &Failure { code: FailureCode::WorkerLost, message }).await;
     }
-    let line = match why {
-        Requeue::HandedBack => Line::info("handed back by a worker that is shutting down"),
-        Requeue::Fault => Line::warn("the attempt met an internal fault; it will be repeated"),
-        Requeue::WorkerLost => Line::warn("the worker was lost; the attempt will be repeated"),
+    let (line, code, message) = match why {
+        Requeue::HandedBack => {
+            let message = "handed back by a worker that is shutting down";
+            (Line::info(message), FailureCode::WorkerLost, message)
+        }
+        Requeue::Fault => {
+            let line = Line::warn("the attempt met an internal fault; it will be repeated");
+            (line, FailureCode::Internal, "an internal fault")
+        }
+        Requeue::WorkerLost => {
+            let line = Line::warn("the worker was lost; the attempt will be repeated");
+            (line, FailureCode::WorkerLost, "the worker was lost")
+        }
     };
     let tx = begin(db).await?;
     let waiting = jobs::update(
@@ -258,6 +271,9 @@ pub async fn requeue(
         |job| line.with(json!({ "attempt": job.attempt })),
     )
     .await?;
+    if let Some(job) = &waiting {
+        job_attempts::close(&tx, job, Some(&Failure { code, message: message.to_owned() })).await?;
+    }
     tx.commit().await?;
     if waiting.is_some() {
         return Ok(waiting);
@@ -305,6 +321,7 @@ async fn end(
     )
     .await?;
     if let Some(job) = &job {
+        job_attempts::close(&tx, job, Some(failure)).await?;
         results::abandon(&tx, job.id).await?;
     }
     tx.commit().await?;

@@ -6,9 +6,9 @@ use std::time::Duration;
 use sea_orm::{
     ActiveModelTrait,
     ActiveValue::Set,
-    QueryOrder, QuerySelect,
+    QueryOrder, QuerySelect, UpdateMany,
     entity::prelude::*,
-    sea_query::{Condition, Expr, ExprTrait},
+    sea_query::{Condition, Expr, ExprTrait, OnConflict},
 };
 
 use super::attempts::{Failure, MAX_FAULTS, MAX_WORKERS_LOST, clock};
@@ -21,6 +21,8 @@ use crate::{
 
 /// Kind of the jobs that export a user's data.
 pub const USER_DATA_EXPORT: &str = "user_data_export";
+/// Kind of the jobs that clean up once a night.
+pub const MAINTENANCE: &str = "maintenance";
 
 /// What an attempt to start a job found.
 #[derive(Clone, Debug)]
@@ -35,11 +37,23 @@ pub enum Claim {
 
 /// Stores a job as QUEUED. The caller commits and then tells the queue.
 pub async fn insert(conn: &impl ConnectionTrait, user_id: Uuid, kind: &str) -> Result<Model, StoreError> {
+    Ok(queued(Uuid::now_v7(), Some(user_id), kind).insert(conn).await?)
+}
+
+/// Stores a job of the server's own as QUEUED, unless there is one of this id. The reconciler tells the queue.
+pub async fn insert_once(conn: &impl ConnectionTrait, id: Uuid, kind: &str) -> Result<(), StoreError> {
+    let there = OnConflict::column(Column::Id).do_nothing().to_owned();
+    let row = queued(id, None, kind);
+    Entity::insert(row).on_conflict(there).exec_without_returning(conn).await?;
+    Ok(())
+}
+
+fn queued(id: Uuid, user_id: Option<Uuid>, kind: &str) -> ActiveModel {
     let now = time::now();
-    let row = ActiveModel {
-        id: Set(Uuid::now_v7()),
+    ActiveModel {
+        id: Set(id),
         kind: Set(kind.to_owned()),
-        user_id: Set(Some(user_id)),
+        user_id: Set(user_id),
         input: Set(Json::Object(Default::default())),
         result: Set(None),
         status: Set(JobStatus::Queued),
@@ -56,8 +70,7 @@ pub async fn insert(conn: &impl ConnectionTrait, user_id: Uuid, kind: &str) -> R
         updated_at: Set(now),
         started_at: Set(None),
         finished_at: Set(None),
-    };
-    Ok(row.insert(conn).await?)
+    }
 }
 
 /// The job of this id, whoever's it is.
@@ -151,9 +164,17 @@ pub async fn progress(
     Ok(told.rows_affected == 1)
 }
 
-/// Ends a running attempt and its job as COMPLETED. False when the attempt is over.
-pub async fn complete(db: &DatabaseConnection, id: Uuid, attempt: i32) -> Result<bool, StoreError> {
-    end(db, id, attempt, JobStatus::Completed, None).await
+/// Ends a running attempt and its job as COMPLETED, with what there is to tell of it. False when the attempt is over.
+pub async fn complete(
+    db: &DatabaseConnection,
+    id: Uuid,
+    attempt: i32,
+    result: Option<Json>,
+) -> Result<bool, StoreError> {
+    end(db, id, attempt, JobStatus::Completed, |job| {
+        job.col_expr(Column::Progress, Expr::value(1.0)).col_expr(Column::Result, Expr::value(result))
+    })
+    .await
 }
 
 /// Ends a running attempt and its job as FAILED. False when the attempt is over.
@@ -163,7 +184,11 @@ pub async fn fail(
     attempt: i32,
     failure: &Failure,
 ) -> Result<bool, StoreError> {
-    end(db, id, attempt, JobStatus::Failed, Some(failure)).await
+    end(db, id, attempt, JobStatus::Failed, |job| {
+        job.col_expr(Column::FailureCode, Expr::value(failure.code))
+            .col_expr(Column::FailureMessage, Expr::value(failure.message.as_str()))
+    })
+    .await
 }
 
 async fn end(
@@ -171,20 +196,15 @@ async fn end(
     id: Uuid,
     attempt: i32,
     status: JobStatus,
-    failure: Option<&Failure>,
+    change: impl FnOnce(UpdateMany<Entity>) -> UpdateMany<Entity>,
 ) -> Result<bool, StoreError> {
-    let mut ended = Entity::update_many()
+    let ended = Entity::update_many()
         .col_expr(Column::Status, Expr::value(status))
         .col_expr(Column::LeaseExpiresAt, Expr::value(None::<DateTimeUtc>))
         .col_expr(Column::UpdatedAt, Expr::value(time::now()))
-        .col_expr(Column::FinishedAt, Expr::value(time::now()));
-    ended = match failure {
-        Some(failure) => ended
-            .col_expr(Column::FailureCode, Expr::value(failure.code))
-            .col_expr(Column::FailureMessage, Expr::value(failure.message.as_str())),
-        None => ended.col_expr(Column::Progress, Expr::value(1.0)),
-    };
-    Ok(ended.filter(running(id, attempt)).exec(db).await?.rows_affected == 1)
+        .col_expr(Column::FinishedAt, Expr::value(time::now()))
+        .filter(running(id, attempt));
+    Ok(change(ended).exec(db).await?.rows_affected == 1)
 }
 
 /// Sends a running attempt that met a fault of ours back to QUEUED, or ends its job when that happened too often. True when

@@ -14,7 +14,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{
-    design_access::shared_with,
+    design_access::{shared_with, visibility, word},
     page::{Cursor, CursorKey, Keyset, Page, PageRequest},
 };
 use crate::{StoreError, design, status::Visibility};
@@ -134,7 +134,7 @@ fn union(parts: impl IntoIterator<Item = SelectStatement>) -> SelectStatement {
 /// The parts of a list; no design is in two of them.
 fn parts(scope: DesignScope, filter: &DesignFilter, backend: DbBackend) -> Vec<Select<design::Entity>> {
     let owned_by = |id| design::Column::UserId.eq(id);
-    let public = || design::Column::Visibility.eq(Visibility::Public);
+    let public = || visibility().eq(word(Visibility::Public));
     let living = || design::Column::DeletedAt.is_null();
     let conditions = match scope {
         DesignScope::VisibleTo(None) => vec![Condition::all().add(public()).add(living())],
@@ -146,7 +146,7 @@ fn parts(scope: DesignScope, filter: &DesignFilter, backend: DbBackend) -> Vec<S
                 Condition::all().add(owned_by(viewer)).add_option((!filter.include_archived).then(living)),
                 Condition::all()
                     .add(shared_with(viewer))
-                    .add(design::Column::Visibility.ne(Visibility::Public))
+                    .add(visibility().ne(word(Visibility::Public)))
                     .add(of_others())
                     .add(living()),
                 Condition::all().add(public()).add(of_others()).add(living()),

@@ -5,7 +5,7 @@ use sea_orm::{
     ActiveValue::Set,
     DatabaseTransaction, IntoActiveModel, QueryOrder, QuerySelect, UpdateMany,
     entity::prelude::*,
-    sea_query::{Condition, Expr, ExprTrait},
+    sea_query::{Condition, Expr, ExprTrait, Order, Query},
 };
 use serde_json::json;
 
@@ -13,7 +13,8 @@ use super::{begin, results};
 use crate::{
     StoreError, design_version, job_log,
     simulation_job::{ActiveModel, Column, Entity, Model},
-    status::{JobStatus, LogLevel, Priority, Trace},
+    simulation_run,
+    status::{JobStatus, LogLevel, Priority, RunStatus, Trace},
     time, workload,
 };
 
@@ -32,7 +33,31 @@ pub struct NewJob {
     pub memory_limit_bytes: i64,
     pub max_concurrent_jobs: i32,
     pub total_operations: i64,
+    /// None: its result answers no other job.
+    pub input_hash: Option<String>,
     pub request_id: Option<String>,
+}
+
+/// The same once more.
+impl From<&Model> for NewJob {
+    fn from(job: &Model) -> Self {
+        Self {
+            user_id: job.user_id,
+            design_id: job.design_id,
+            design_version_id: job.design_version_id,
+            workload_id: job.workload_id,
+            priority: job.priority,
+            seed: job.seed,
+            trace: job.trace,
+            max_events: job.max_events,
+            timeout_seconds: job.timeout_seconds,
+            memory_limit_bytes: job.memory_limit_bytes,
+            max_concurrent_jobs: job.max_concurrent_jobs,
+            total_operations: job.total_operations,
+            input_hash: job.input_hash.clone(),
+            request_id: job.request_id.clone(),
+        }
+    }
 }
 
 /// What a request to cancel came to.
@@ -49,8 +74,60 @@ pub enum CancelOutcome {
 
 /// Stores a job as QUEUED with the first line of its log. The caller commits `conn` and then tells the queue.
 pub async fn insert(conn: &impl ConnectionTrait, new: NewJob) -> Result<Model, StoreError> {
-    let now = time::now();
+    let job = queued(new);
+    Entity::insert(active(job.clone())).exec_without_returning(conn).await?;
+    log(conn, &job, Line::info("queued").with(json!({ "priority": job.priority }))).await?;
+    Ok(job)
+}
+
+/// Stores a job as COMPLETED: `run_id` is what it would find.
+pub async fn insert_answered(
+    conn: &impl ConnectionTrait,
+    new: NewJob,
+    run_id: Uuid,
+) -> Result<Model, StoreError> {
+    let waiting = queued(new);
+    let now = Some(waiting.created_at);
     let job = Model {
+        status: JobStatus::Completed,
+        progress: 1.0,
+        reused_run_id: Some(run_id),
+        started_at: now,
+        finished_at: now,
+        ..waiting
+    };
+    Entity::insert(active(job.clone())).exec_without_returning(conn).await?;
+    log(conn, &job, Line::info("answered by an identical earlier run")).await?;
+    Ok(job)
+}
+
+/// The newest run of this design that a worker completed for the same input.
+pub async fn find_answer(
+    conn: &impl ConnectionTrait,
+    design_id: Uuid,
+    input_hash: &str,
+) -> Result<Option<Uuid>, StoreError> {
+    let answers = Query::select()
+        .column(Column::Id)
+        .from(Entity)
+        .and_where(Expr::col(Column::DesignId).eq(design_id))
+        .and_where(Expr::col(Column::InputHash).eq(input_hash))
+        // The words of the index.
+        .and_where(Expr::cust("status = 'completed' AND reused_run_id IS NULL"))
+        .order_by(Column::FinishedAt, Order::Desc)
+        .limit(1)
+        .to_owned();
+    let run = simulation_run::Entity::find()
+        .filter(simulation_run::Column::JobId.in_subquery(answers))
+        .filter(simulation_run::Column::Status.eq(RunStatus::Completed))
+        .one(conn)
+        .await?;
+    Ok(run.map(|run| run.id))
+}
+
+fn queued(new: NewJob) -> Model {
+    let now = time::now();
+    Model {
         id: Uuid::now_v7(),
         user_id: new.user_id,
         design_id: new.design_id,
@@ -75,15 +152,14 @@ pub async fn insert(conn: &impl ConnectionTrait, new: NewJob) -> Result<Model, S
         sequence: 1,
         failure_code: None,
         failure_message: None,
+        input_hash: new.input_hash,
+        reused_run_id: None,
         request_id: new.request_id,
         created_at: now,
         updated_at: now,
         started_at: None,
         finished_at: None,
-    };
-    Entity::insert(active(job.clone())).exec_without_returning(conn).await?;
-    log(conn, &job, Line::info("queued").with(json!({ "priority": job.priority }))).await?;
-    Ok(job)
+    }
 }
 
 /// Every column is written, also those that hold their default.

@@ -7,6 +7,7 @@ use sea_orm::{
     entity::prelude::*,
     sea_query::Expr,
 };
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::{
@@ -22,7 +23,7 @@ const SQLITE_ROWS: usize = 5_000;
 const POSTGRES_ROWS: usize = 20_000;
 
 /// A result to store.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NewRun {
     pub throughput_qps: Option<f64>,
     pub latency_p50_ms: Option<f64>,
@@ -43,7 +44,7 @@ pub struct NewRun {
 }
 
 /// A time series in buckets of equal length; bucket `i` starts at `i × interval_ns` of virtual time.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NewSeries {
     pub name: String,
     pub unit: Option<String>,
@@ -54,7 +55,7 @@ pub struct NewSeries {
 }
 
 /// A traced event.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NewEvent {
     pub sequence_number: i32,
     pub time_ns: i64,

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use sea_orm::{
     ConnectionTrait, DbBackend, FromQueryResult,
-    sea_query::{Expr, ExprTrait, Order, Query, SelectStatement},
+    sea_query::{Cond, Expr, ExprTrait, Func, JoinType, Order, Query, SelectStatement},
 };
 use serde_json::Value as Json;
 use uuid::Uuid;
@@ -152,10 +152,10 @@ impl Columns {
     }
 }
 
-/// The wanted samples.
-fn wanted(backend: DbBackend, run_ids: &[Uuid], request: &SeriesRequest) -> SelectStatement {
+/// The wanted samples of the runs that meet `of_runs`.
+fn wanted(backend: DbBackend, of_runs: Expr, request: &SeriesRequest) -> SelectStatement {
     let mut select = Query::select();
-    select.from(Entity).and_where(Expr::col(Column::RunId).is_in(run_ids.iter().copied()));
+    select.from(Entity).and_where(of_runs);
     if let Some(names) = &request.names {
         select.and_where(Expr::col(Column::MetricName).is_in(names));
     }
@@ -177,7 +177,8 @@ fn wanted(backend: DbBackend, run_ids: &[Uuid], request: &SeriesRequest) -> Sele
 
 /// The wanted samples, numbered within their series by time and, if that is asked for, by value.
 fn samples(run_ids: &[Uuid], request: &SeriesRequest) -> SelectStatement {
-    let mut select = wanted(DbBackend::Sqlite, run_ids, request);
+    let of_runs = Expr::col(Column::RunId).is_in(run_ids.iter().copied());
+    let mut select = wanted(DbBackend::Sqlite, of_runs, request);
     select
         .columns([
             Column::RunId,
@@ -229,7 +230,7 @@ fn points(run_ids: &[Uuid], request: &SeriesRequest) -> SelectStatement {
         .to_owned()
 }
 
-/// The wanted series on PostgreSQL, a row each. Samples are brought together into points only where there are more than
+/// The wanted series on PostgreSQL, a row each: one range of the table's key a run, in its order. Samples are brought together into points only where there are more than
 /// wanted: most lists are short, and sorting them twice would cost more than all the rest.
 fn columns(run_ids: &[Uuid], request: &SeriesRequest) -> SelectStatement {
     let most = request.max_points;
@@ -238,18 +239,27 @@ fn columns(run_ids: &[Uuid], request: &SeriesRequest) -> SelectStatement {
         true => "percentile_disc(0.95) WITHIN GROUP (ORDER BY metric_value)",
         false => "CAST(NULL AS double precision)",
     };
-    let whole = wanted(DbBackend::Postgres, run_ids, request)
-        .columns(["run_id", "series", "metric_name"])
+    // An aggregate takes the rows of a sorted subquery as they come.
+    let of_run = Expr::col(Column::RunId).equals(("run", "run"));
+    let samples = wanted(DbBackend::Postgres, of_run, request)
+        .columns(["series", "time", "metric_name", "metric_value", "tags"])
+        .order_by("series", Order::Asc)
+        .order_by("time", Order::Asc)
+        .to_owned();
+    let whole = Query::select()
+        .column("series")
         .expr_as(Expr::cust("count(*)"), "samples")
-        // The tags of a series are the same in every sample.
+        // The name and the tags of a series are the same in every sample.
+        .expr_as(Expr::cust("(array_agg(metric_name))[1]"), "metric_name")
         .expr_as(Expr::cust("(array_agg(tags))[1]"), "tags")
-        .expr_as(Expr::cust("array_agg(time ORDER BY time)"), "times")
-        .expr_as(Expr::cust("array_agg(metric_value ORDER BY time)"), "sampled")
+        .expr_as(Expr::cust("array_agg(time)"), "times")
+        .expr_as(Expr::cust("array_agg(metric_value)"), "sampled")
         .expr_as(Expr::cust("min(metric_value)"), "low")
         .expr_as(Expr::cust("max(metric_value)"), "high")
         .expr_as(Expr::cust("sum(metric_value)"), "total")
         .expr_as(Expr::cust(p95), "p95")
-        .group_by_columns(["run_id", "series", "metric_name"])
+        .from_subquery(samples, "sample")
+        .group_by_col("series")
         .to_owned();
     let joined = |column: &str, point: &str| {
         format!(
@@ -259,10 +269,12 @@ fn columns(run_ids: &[Uuid], request: &SeriesRequest) -> SelectStatement {
         )
     };
     Query::select()
-        .columns(["run_id", "metric_name", "tags", "samples", "low", "high", "total", "p95"])
+        .expr_as(Expr::col(("run", "run")), "run_id")
+        .columns(["metric_name", "tags", "samples", "low", "high", "total", "p95"])
         .expr_as(Expr::cust(joined("times", "min(item)")), "times")
         .expr_as(Expr::cust(joined("sampled", &value_of_samples("item"))), "points")
-        .from_subquery(whole, "whole")
+        .from_function(Func::cust("unnest").arg(run_ids.to_vec()), "run")
+        .join_lateral(JoinType::InnerJoin, whole, "whole", Cond::all().add(Expr::val(true)))
         .order_by("run_id", Order::Asc)
         .order_by("series", Order::Asc)
         .to_owned()

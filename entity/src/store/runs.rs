@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use chrono::{DateTime, Utc};
 use sea_orm::{
     Condition, ConnectionTrait, EntityName, EntityTrait, FromQueryResult, Iterable,
     sea_query::{Expr, ExprTrait, Query, SelectStatement},
@@ -14,7 +15,7 @@ use super::{
     design_access,
     page::{Keyset, Page, PageRequest, children_of_many},
 };
-use crate::{StoreError, design, run_event, simulation_run};
+use crate::{StoreError, design, design_version, run_event, simulation_run, workload};
 
 /// Every column of a run but its large `metrics`.
 pub(super) fn without_metrics() -> SelectStatement {
@@ -38,8 +39,26 @@ pub async fn find_visible(
     let mut select = without_metrics();
     select
         .and_where(Expr::col(simulation_run::Column::Id).is_in(ids.iter().copied()))
-        .and_where(Expr::col(simulation_run::Column::DesignId).in_subquery(readable_designs(viewer)));
+        .and_where(of_readable_design(viewer));
     all(db, &select).await
+}
+
+/// That the viewer may open a run's design, for runs that are found by something rarer. It is asked of each of them: the offset
+/// keeps PostgreSQL from joining the tables in the other order, which looks cheap to it while there are few designs.
+pub(super) fn of_readable_design(viewer: Option<Uuid>) -> Expr {
+    Expr::exists(
+        Query::select()
+            .expr(Expr::val(1))
+            .from(design::Entity)
+            .and_where(
+                Expr::col((design::Entity, design::Column::Id))
+                    .equals((simulation_run::Entity, simulation_run::Column::DesignId)),
+            )
+            .cond_where(design_access::readable(viewer))
+            .limit(1)
+            .offset(0)
+            .to_owned(),
+    )
 }
 
 /// The ids of the designs that the viewer may open.
@@ -60,7 +79,7 @@ pub async fn find_by_jobs(
     let mut select = without_metrics();
     select
         .and_where(Expr::col(simulation_run::Column::JobId).is_in(job_ids.iter().copied()))
-        .and_where(Expr::col(simulation_run::Column::DesignId).in_subquery(readable_designs(viewer)));
+        .and_where(of_readable_design(viewer));
     all(db, &select).await
 }
 
@@ -85,6 +104,43 @@ pub async fn details(db: &impl ConnectionTrait, run_ids: &[Uuid]) -> Result<Hash
         .to_owned();
     let rows: Vec<Details> = all(db, &select).await?;
     Ok(rows.into_iter().filter_map(|row| Some((row.id, row.metrics?))).collect())
+}
+
+/// What a run is of, as people call it.
+#[derive(Clone, Debug, FromQueryResult)]
+pub struct Source {
+    pub run_id: Uuid,
+    pub design_name: String,
+    pub version_number: i32,
+    pub workload_changed_at: Option<DateTime<Utc>>,
+}
+
+/// What these runs are of, in any order. The caller has checked that they may be read.
+pub async fn sources(db: &impl ConnectionTrait, run_ids: &[Uuid]) -> Result<Vec<Source>, StoreError> {
+    use simulation_run::Column;
+    let run = |column: Column| (simulation_run::Entity, column);
+    let select = Query::select()
+        .expr_as(Expr::col(run(Column::Id)), "run_id")
+        .expr_as(Expr::col((design::Entity, design::Column::Name)), "design_name")
+        .expr_as(Expr::col((design_version::Entity, design_version::Column::VersionNumber)), "version_number")
+        .expr_as(Expr::col((workload::Entity, workload::Column::ContentChangedAt)), "workload_changed_at")
+        .from(simulation_run::Entity)
+        .inner_join(
+            design::Entity,
+            Expr::col((design::Entity, design::Column::Id)).equals(run(Column::DesignId)),
+        )
+        .inner_join(
+            design_version::Entity,
+            Expr::col((design_version::Entity, design_version::Column::Id))
+                .equals(run(Column::DesignVersionId)),
+        )
+        .inner_join(
+            workload::Entity,
+            Expr::col((workload::Entity, workload::Column::Id)).equals(run(Column::WorkloadId)),
+        )
+        .and_where(Expr::col(run(Column::Id)).is_in(run_ids.iter().copied()))
+        .to_owned();
+    all(db, &select).await
 }
 
 /// Which events of a run are wanted; none means all.

@@ -13,7 +13,7 @@ use serde_json::Value as Json;
 use uuid::Uuid;
 
 use super::{
-    designs::find_visible,
+    design_access,
     page::{Keyset, Page, PageRequest, children_of_many},
 };
 use crate::{StoreError, design_branch, design_version, time::now};
@@ -67,9 +67,8 @@ pub async fn find_visible_versions(
         .all(db)
         .await?;
     let designs: Vec<Uuid> = versions.iter().map(|version| version.design_id).collect();
-    let visible: Vec<Uuid> =
-        find_visible(db, &designs, viewer).await?.iter().map(|design| design.id).collect();
-    Ok(versions.into_iter().filter(|version| visible.contains(&version.design_id)).collect())
+    let visible = design_access::of_viewer(db, &designs, viewer).await?;
+    Ok(versions.into_iter().filter(|version| visible.contains_key(&version.design_id)).collect())
 }
 
 /// The version of a design with this number, or the head of its default branch.
@@ -262,9 +261,8 @@ pub async fn find_visible_branches(
 ) -> Result<Vec<design_branch::Model>, StoreError> {
     let branches = find_branches(db, ids).await?;
     let designs: Vec<Uuid> = branches.iter().map(|branch| branch.design_id).collect();
-    let visible: Vec<Uuid> =
-        find_visible(db, &designs, viewer).await?.iter().map(|design| design.id).collect();
-    Ok(branches.into_iter().filter(|branch| visible.contains(&branch.design_id)).collect())
+    let visible = design_access::of_viewer(db, &designs, viewer).await?;
+    Ok(branches.into_iter().filter(|branch| visible.contains_key(&branch.design_id)).collect())
 }
 
 /// The requested page of the branches of each design, oldest first: the default one leads.

@@ -149,16 +149,22 @@ pub async fn find_visible(
     ids: &[Uuid],
     viewer: Option<Uuid>,
 ) -> Result<Vec<workload::Model>, StoreError> {
-    let run_by_open_designs = Query::select()
-        .column((simulation_run::Entity, simulation_run::Column::WorkloadId))
+    // Looked for only where the workload is nobody's to see otherwise, and no further than the first: there may be a million.
+    let run_by_open_design = Query::select()
+        .expr(Expr::val(1))
         .from(simulation_run::Entity)
         .inner_join(
             design::Entity,
             Expr::col((design::Entity, design::Column::Id))
                 .equals((simulation_run::Entity, simulation_run::Column::DesignId)),
         )
-        .and_where(simulation_run::Column::WorkloadId.is_in(ids.iter().copied()))
+        .and_where(
+            Expr::col((simulation_run::Entity, simulation_run::Column::WorkloadId))
+                .equals((workload::Entity, workload::Column::Id)),
+        )
         .cond_where(design_access::readable(viewer))
+        .limit(1)
+        .offset(0)
         .to_owned();
     Ok(workload::Entity::find()
         .filter(workload::Column::Id.is_in(ids.iter().copied()))
@@ -166,7 +172,7 @@ pub async fn find_visible(
             Condition::any()
                 .add(workload::Column::IsTemplate.eq(true))
                 .add_option(viewer.map(|id| workload::Column::UserId.eq(id)))
-                .add(workload::Column::Id.in_subquery(run_by_open_designs)),
+                .add(Expr::exists(run_by_open_design)),
         )
         .all(db)
         .await?)

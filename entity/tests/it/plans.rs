@@ -9,7 +9,7 @@ use entity::{
         design_lists::{self, DesignFilter, DesignOrder, DesignScope},
         designs,
         page::PageRequest,
-        versions,
+        runs, versions, workloads,
     },
     testing::TestDatabase,
 };
@@ -145,4 +145,42 @@ async fn the_way_to_the_head_of_a_branch_is_walked_by_index() {
         versions::version_lists(&seeded.db, &[id], Some("main"), &page()).await.unwrap().remove(&id).unwrap();
     assert_eq!((page.rows.len(), page.rows[0].version_number, page.has_next), (20, 1000, true));
     assert_eq!(versions::count_versions(&seeded.db, &[id], Some("main")).await.unwrap()[&id], 1000);
+}
+
+#[tokio::test]
+async fn runs_and_their_workloads_are_found_by_id_however_many_there_are() {
+    let Some(seeded) = Seeded::new().await else { return };
+    // 20,000 runs of 20 designs, half of which are public, with one workload that is no template.
+    const RUNS: &str = "
+        CREATE TEMPORARY TABLE twenty AS (SELECT id FROM designs WHERE visibility = 'public' LIMIT 10)
+          UNION ALL (SELECT id FROM designs WHERE visibility = 'private' LIMIT 10);
+        DELETE FROM designs WHERE id NOT IN (SELECT id FROM twenty);
+        INSERT INTO design_branches (id, design_id, name, head_number, created_at) SELECT id, id, 'main', 1, now() FROM designs;
+        INSERT INTO design_versions (id, design_id, version_number, branch_id, canvas_state, created_at)
+        SELECT id, id, 1, id, '{}', now() FROM designs;
+        INSERT INTO workloads (id, name, operations, tables, config, is_template, created_at, updated_at)
+        VALUES (lpad('9', 32, '0')::uuid, 'w', '[]', '[]', '{}', FALSE, now(), now());
+        INSERT INTO simulation_runs (id, design_id, design_version_id, workload_id, status, engine, started_at, created_at,
+          event_count, event_bytes)
+        SELECT gen_random_uuid(), id, id, lpad('9', 32, '0')::uuid, 'completed', 'client', now(), now(), 0, 0
+        FROM designs, generate_series(1, 1000);
+        ANALYZE designs, simulation_runs, workloads;";
+    seeded.db.execute_unprepared(RUNS).await.unwrap();
+    let some = "SELECT id FROM simulation_runs LIMIT 5";
+    let rows = seeded.db.query_all_raw(Statement::from_string(DbBackend::Postgres, some)).await.unwrap();
+    let ids: Vec<Uuid> = rows.iter().map(|row| row.try_get_by_index(0).unwrap()).collect();
+    for viewer in [None, Some(Uuid::from_u128(7))] {
+        let plan = seeded.plans_of(runs::find_visible(&seeded.db, &ids, viewer)).await;
+        // The order of the tables is fixed: whatever the planner knows of the values, designs are looked up for runs.
+        assert!(plan.contains("simulation_runs_pkey") && plan.contains("SubPlan"), "{plan}");
+        assert!(!plan.contains("Seq Scan on simulation_runs"), "{plan}");
+        let plan = seeded.plans_of(workloads::find_visible(&seeded.db, &[Uuid::from_u128(9)], viewer)).await;
+        assert!(!plan.contains("Seq Scan on simulation_runs"), "{plan}");
+        assert_eq!(
+            workloads::find_visible(&seeded.db, &[Uuid::from_u128(9)], viewer).await.unwrap().len(),
+            1
+        );
+    }
+    let plan = seeded.plans_of(runs::sources(&seeded.db, &ids)).await;
+    assert!(plan.contains("simulation_runs_pkey") && !plan.contains("Seq Scan on simulation_runs"), "{plan}");
 }

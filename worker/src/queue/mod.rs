@@ -25,7 +25,11 @@ use std::{
     time::Duration,
 };
 
-use entity::{DatabaseConnection, StoreError, background_job, simulation_job, status::Priority};
+use entity::{
+    DatabaseConnection, StoreError, background_job, simulation_job,
+    status::Priority,
+    store::background::{MAINTENANCE, USER_DATA_EXPORT},
+};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -50,6 +54,18 @@ const SHORT_OPERATIONS: i64 = 10_000;
 pub enum JobKind {
     Simulation,
     UserDataExport,
+    Maintenance,
+}
+
+impl JobKind {
+    /// What the kind of a background job's row names; none when this version does not know it.
+    pub(crate) fn of(kind: &str) -> Option<Self> {
+        match kind {
+            USER_DATA_EXPORT => Some(Self::UserDataExport),
+            MAINTENANCE => Some(Self::Maintenance),
+            _ => None,
+        }
+    }
 }
 
 /// A job to queue.
@@ -78,10 +94,10 @@ impl Message {
         }
     }
 
-    /// The entry of an export of a user's data.
-    pub fn user_data_export(job: &background_job::Model) -> Self {
+    /// The entry of a background job of this kind.
+    pub fn background(kind: JobKind, job: &background_job::Model) -> Self {
         Self {
-            kind: JobKind::UserDataExport,
+            kind,
             id: job.id,
             user_id: job.user_id.unwrap_or_default(),
             priority: job.priority,

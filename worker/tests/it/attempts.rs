@@ -6,6 +6,7 @@ use entity::{
     status::{FailureCode, JobStatus, RunStatus},
     store::{
         attempts::{self, Claim, Failure, Lease, MAX_WORKERS_LOST, Requeue},
+        job_attempts,
         jobs::{self, CancelOutcome},
     },
 };
@@ -53,6 +54,13 @@ async fn a_worker_that_lost_its_lease_writes_nothing() {
         assert_eq!(attempts::cancel(db, job.id, 1).await.unwrap(), None);
         assert_eq!(attempts::requeue(db, job.id, 1, Requeue::Fault).await.unwrap(), None);
         assert_eq!(world.reread(&job).await, before);
+        let history = job_attempts::of_jobs(db, &[job.id]).await.unwrap().remove(&job.id).unwrap();
+        let told: Vec<_> = history
+            .iter()
+            .map(|one| (one.number, one.worker.as_str(), one.finished_at.is_some(), one.failure_code))
+            .collect();
+        let lost = Some(FailureCode::WorkerLost);
+        assert_eq!(told, [(1, "lost", true, lost), (2, "next", false, None)]);
 
         // The lease of the second attempt is good, so nobody takes the job from it.
         assert_eq!(attempts::requeue(db, job.id, 2, Requeue::WorkerLost).await.unwrap(), None);

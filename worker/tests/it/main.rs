@@ -5,6 +5,8 @@
 
 mod attempts;
 mod bus;
+mod isolation;
+mod maintenance;
 mod pool;
 mod queue;
 mod queue_hour;

@@ -297,15 +297,12 @@ impl Store<'_> {
         Queue::connect_in(url, &self.namespace, db, self.clock.clone()).await.unwrap()
     }
 
-    /// What the store holds of the queue, the last ticket apart.
+    /// What the store holds of entries and their users, or of anything in Redis.
     async fn remains(&self) -> Vec<String> {
         if self.url.is_some() {
             return redis_keys(&self.namespace).await;
         }
-        let rows = self.test.database.rows().await.into_iter();
-        rows.filter(|(table, _)| table.starts_with("queue_") && table != "queue_turns")
-            .map(|(_, row)| row)
-            .collect()
+        self.test.rows_of_entries().await
     }
 }
 

@@ -198,11 +198,7 @@ async fn a_queue_that_was_emptied_leaves_nothing_of_its_users_behind() {
         if *kind == "redis" {
             assert_eq!(redis_keys(&test.namespace).await, Vec::<String>::new());
         } else {
-            let rows = test.database.rows().await;
-            let left: Vec<_> = rows
-                .iter()
-                .filter(|(table, _)| table.starts_with("queue_") && table != "queue_turns")
-                .collect();
+            let left = test.rows_of_entries().await;
             assert!(left.is_empty(), "{left:?}");
         }
     }

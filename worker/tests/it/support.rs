@@ -64,6 +64,13 @@ impl TestQueue {
         queues
     }
 
+    /// What the tables hold of entries and their users.
+    pub async fn rows_of_entries(&self) -> Vec<String> {
+        let tables = ["queue_entries", "queue_flows", "queue_buckets"];
+        let rows = self.database.rows().await.into_iter();
+        rows.filter(|(table, _)| tables.contains(&table.as_str())).map(|(_, row)| row).collect()
+    }
+
     async fn in_store(url: Option<&str>, kind: &'static str) -> Self {
         let database = TestDatabase::sqlite().await;
         let namespace = format!("test-{}", Uuid::new_v4());
@@ -89,7 +96,7 @@ pub struct World {
     pub config: Config,
     pub clock: Clock,
     pub namespace: String,
-    user_id: Uuid,
+    pub user_id: Uuid,
     design_id: Uuid,
     /// Closes after the services that use it.
     _database: TestDatabase,
@@ -108,6 +115,8 @@ impl World {
         let config = Config::read(&Environment::new(|name| match name {
             "DATABASE_URL" => Some(database.url.clone()),
             "REDIS_URL" => redis_url.clone(),
+            // Jobs that a test did not make would be counted among its own.
+            "MAINTENANCE_HOUR" => Some("off".into()),
             _ => None,
         }))
         .unwrap();
@@ -212,6 +221,7 @@ impl World {
             memory_limit_bytes: 1 << 30,
             max_concurrent_jobs: 1_000,
             total_operations: 1_000,
+            input_hash: None,
             request_id: Some("request-1".into()),
         };
         change(&mut new);

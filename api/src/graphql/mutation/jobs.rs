@@ -59,6 +59,7 @@ async fn submit(
         seed: input.seed.map(|seed| seed.0),
         trace: input.trace.into(),
         max_events: input.max_events.unwrap_or(DEFAULT_MAX_EVENTS),
+        fresh: input.fresh,
     };
     let free_jobs_allowed = ctx.data_unchecked::<Config>().free_server_jobs;
     jobs::submit(services(ctx), viewer(ctx), free_jobs_allowed, job, &request(ctx).request_id).await
@@ -91,6 +92,9 @@ pub struct SimulationJobSubmitInput {
     trace: TraceLevel,
     #[graphql(default_with = "Some(DEFAULT_MAX_EVENTS)")]
     max_events: Option<i32>,
+    /// Runs it even where an identical earlier run of this design could answer it.
+    #[graphql(default)]
+    fresh: bool,
 }
 
 /// A job to cancel.

@@ -1,6 +1,6 @@
 use async_graphql::{Context, Error, ID, SimpleObject};
-use entity::simulation_run;
-use futures_util::future::{join_all, join3, try_join_all};
+use entity::{simulation_run, store::runs::Source};
+use futures_util::future::{join_all, try_join_all};
 use uuid::Uuid;
 
 use super::run::SimulationRun;
@@ -8,7 +8,7 @@ use crate::{
     graphql::{
         errors::bad_input,
         id::run_key,
-        loaders::{DesignById, RunById, VersionById, WorkloadById, load},
+        loaders::{RunById, SourceOf, load},
     },
     service::comparison::{self, Candidate, RUNS},
 };
@@ -73,8 +73,10 @@ impl RunComparison {
         };
         let rows = try_join_all(keys.into_iter().map(|key| load(ctx, RunById(key)))).await?;
         let Some(rows) = rows.into_iter().collect::<Option<Vec<_>>>() else { return Ok(None) };
-        let candidates = join_all(rows.iter().map(|row| candidate(ctx, row))).await;
-        let candidates = candidates.into_iter().collect::<Result<Vec<_>, _>>()?;
+        let sources = join_all(rows.iter().map(|row| load(ctx, SourceOf(row.id)))).await;
+        let sources = sources.into_iter().collect::<Result<Vec<_>, _>>()?;
+        let candidates: Vec<Candidate> =
+            rows.iter().zip(sources).map(|(row, source)| candidate(row, source)).collect();
         let figures = comparison::figures(&candidates, baseline);
         let run = |place: usize| SimulationRun::from(rows[place].clone());
         let summary = comparison::sentences(&candidates, baseline, &figures);
@@ -102,24 +104,19 @@ impl RunComparison {
 }
 
 /// What the comparison needs to know of a run: "design v1 (3f2a)", so that two runs of one version differ.
-async fn candidate(ctx: &Context<'_>, row: &simulation_run::Model) -> Result<Candidate, Error> {
-    let (design, version, workload) = join3(
-        load(ctx, DesignById(row.design_id)),
-        load(ctx, VersionById(row.design_version_id)),
-        load(ctx, WorkloadById(row.workload_id)),
-    )
-    .await;
-    let (design, version, workload) = (design?, version?, workload?);
-    let name = design.map_or_else(String::new, |design| design.name);
-    let number = version.map_or(0, |version| version.version_number);
+fn candidate(row: &simulation_run::Model, source: Option<Source>) -> Candidate {
+    let (name, number, changed_at) = match source {
+        Some(source) => (source.design_name, source.version_number, source.workload_changed_at),
+        // It went away a moment ago.
+        None => (String::new(), 0, None),
+    };
     let id = row.id.simple().to_string();
-    let changed_at = workload.and_then(|workload| workload.content_changed_at);
-    Ok(Candidate {
+    Candidate {
         label: format!("{name} v{number} ({})", &id[id.len() - 4..]),
         workload: row.workload_id.to_string(),
         workload_changed: changed_at.is_some_and(|changed_at| changed_at > row.created_at),
         engine: row.engine.as_str(),
         engine_version: row.engine_version.clone(),
         summary: row.summary.clone(),
-    })
+    }
 }

@@ -1,6 +1,9 @@
 use async_graphql::{Context, Enum, Error, ID, Object, SimpleObject};
-use chrono::{DateTime, Utc};
-use entity::{job_log, simulation_job, status};
+use chrono::{DateTime, TimeDelta, Utc};
+use entity::{
+    job_attempt, job_log, simulation_job, status,
+    store::attempts::{MAX_FAULTS, MAX_WORKERS_LOST},
+};
 use serde_json::Value as Json;
 
 use super::{
@@ -11,7 +14,7 @@ use crate::graphql::{
     context::services,
     errors::internal,
     id::GlobalId,
-    loaders::{DesignById, RunOfJob, UserById, VersionById, WorkloadById, load},
+    loaders::{AttemptsOf, DesignById, RunById, RunOfJob, UserById, VersionById, WorkloadById, load},
     pagination::{PageArgs, Paged},
     scalars::BigInt,
 };
@@ -54,9 +57,33 @@ impl SimulationJob {
         self.0.priority.into()
     }
 
-    /// How often a worker has started it.
+    /// How often a worker has started it; 0 while it waits for the first time, and where an earlier run answered it.
     async fn attempt(&self) -> i32 {
         self.0.attempt
+    }
+
+    /// The most attempts it can come to: it ends sooner when its attempts fail for a reason of the server's own, later ones
+    /// only follow workers that were lost. An attempt that a worker handed back at its shutdown does not count.
+    async fn max_attempts(&self) -> i32 {
+        MAX_FAULTS + MAX_WORKERS_LOST - 1
+    }
+
+    /// Each time a worker took it, oldest first.
+    async fn attempts(&self, ctx: &Context<'_>) -> Result<Vec<JobAttempt>, Error> {
+        let rows = load(ctx, AttemptsOf(self.0.id)).await?.unwrap_or_default();
+        Ok(rows.into_iter().map(JobAttempt::from).collect())
+    }
+
+    /// When it will have finished if it goes on as fast as it has since it started, its timeout at the latest; null unless
+    /// it runs and has made progress.
+    async fn estimated_finish_at(&self) -> Option<DateTime<Utc>> {
+        let started_at = self.0.started_at.filter(|_| self.0.status == status::JobStatus::Running)?;
+        if self.0.progress <= 0.0 {
+            return None;
+        }
+        let elapsed_ms = (self.0.updated_at - started_at).num_milliseconds().max(0) as f64;
+        let whole_ms = (elapsed_ms / self.0.progress).min(f64::from(self.0.timeout_seconds) * 1000.0);
+        Some(started_at + TimeDelta::milliseconds(whole_ms as i64))
     }
 
     /// The time a run may take.
@@ -100,8 +127,16 @@ impl SimulationJob {
 
     /// Null until a worker has claimed the job; RUNNING while it runs.
     async fn run(&self, ctx: &Context<'_>) -> Option<Result<SimulationRun, Error>> {
-        let found = load(ctx, RunOfJob(self.0.id)).await.transpose()?;
-        Some(found.map(SimulationRun::from))
+        let found = match self.0.reused_run_id {
+            Some(id) => load(ctx, RunById(id)).await,
+            None => load(ctx, RunOfJob(self.0.id)).await,
+        };
+        Some(found.transpose()?.map(SimulationRun::from))
+    }
+
+    /// Whether an identical earlier run answered it.
+    async fn reused(&self) -> bool {
+        self.0.reused_run_id.is_some()
     }
 
     /// What happened to it, oldest first: lines of this level and above.
@@ -182,6 +217,30 @@ pub enum JobFailureCode {
     InvalidWorkload,
     WorkerLost,
     Internal,
+}
+
+/// One delivery to one worker.
+#[derive(SimpleObject)]
+pub struct JobAttempt {
+    /// From 1.
+    number: i32,
+    worker: String,
+    started_at: DateTime<Utc>,
+    finished_at: Option<DateTime<Utc>>,
+    /// Why it gave no result; null on the last one of a completed job.
+    failure: Option<JobFailure>,
+}
+
+impl From<job_attempt::Model> for JobAttempt {
+    fn from(row: job_attempt::Model) -> Self {
+        Self {
+            number: row.number,
+            worker: row.worker,
+            started_at: row.started_at,
+            finished_at: row.finished_at,
+            failure: JobFailure::of(row.failure_code, row.failure_message.as_deref()),
+        }
+    }
 }
 
 /// A line of a job's log.

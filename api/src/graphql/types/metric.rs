@@ -4,6 +4,7 @@ use entity::store::run_series::{Aggregation, Series, SeriesRequest};
 use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
+use super::column::Column;
 use crate::graphql::{
     errors::bad_input,
     loaders::{ListOf, load},
@@ -26,8 +27,8 @@ pub struct MetricSeries {
     /// offsetsMs count from here: the start of the run.
     start_time: DateTime<Utc>,
     /// Milliseconds of virtual time from startTime to the start of each bucket.
-    offsets_ms: Vec<f64>,
-    values: Vec<Option<f64>>,
+    offsets_ms: Column<f64>,
+    values: Column<Option<f64>>,
     /// The smallest sample.
     min: Option<f64>,
     /// The largest sample.

@@ -6,6 +6,7 @@ pub mod branch;
 pub mod canvas;
 pub mod canvas_diff;
 pub mod collaborator;
+mod column;
 pub mod comparison;
 pub mod design;
 pub mod design_version;

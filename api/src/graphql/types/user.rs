@@ -15,11 +15,17 @@ use super::{
     session::SessionInfo,
     workload::{Workload, workload_connection},
 };
-use crate::graphql::{
-    context::{services, viewer},
-    errors::internal,
-    id::GlobalId,
-    pagination::{PageArgs, Paged},
+use crate::{
+    auth::Tokens,
+    config::Config,
+    graphql::{
+        context::{services, viewer},
+        errors::internal,
+        id::GlobalId,
+        pagination::{PageArgs, Paged},
+        scalars::Url,
+    },
+    service::queues,
 };
 
 /// `User` of the schema.
@@ -63,6 +69,16 @@ impl User {
     /// Only on viewer; null for others.
     async fn plan(&self, ctx: &Context<'_>) -> Option<Plan> {
         self.is_viewer(ctx).then(|| Plan::new(self.0.id, self.0.tier))
+    }
+
+    /// A link to the page of the queues, good for ten minutes; null for all but admins.
+    async fn queues_url(&self, ctx: &Context<'_>) -> Option<Result<Url, Error>> {
+        if !self.is_viewer(ctx) || self.0.role != status::Role::Admin {
+            return None;
+        }
+        let public_url = &ctx.data_unchecked::<Config>().public_url;
+        let tokens = ctx.data_unchecked::<Tokens>();
+        Some(queues::link(public_url, tokens, self.0.id).map(Url).map_err(internal))
     }
 
     /// Their designs: all of them for themselves; the PUBLIC ones, and those shared with the viewer, for others.

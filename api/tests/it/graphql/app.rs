@@ -238,7 +238,7 @@ impl Person<'_> {
 
     /// Queues a simulation with an idempotency key of its own.
     pub async fn submit(&self, design: &Json, workload: &Json) -> Json {
-        let input = json!({ "idempotencyKey": Uuid::new_v4(), "designId": design, "workloadId": workload });
+        let input = json!({ "idempotencyKey": Uuid::new_v4(), "designId": design, "workloadId": workload, "fresh": true });
         self.mutate(SUBMIT, input).await["job"].clone()
     }
 }

@@ -5,6 +5,7 @@ use super::{App, app::SUBMIT};
 
 const JOB: &str = "query($id: ID!) { simulationJob(id: $id) { status progress attempt failure { code message retryable }
     queuePosition startedAt finishedAt run { status resultHash seed engineVersion summary { operations throughputQps } }
+    maxAttempts attempts { number worker startedAt finishedAt failure { code message } } reused estimatedFinishAt
     submittedBy { handle } design { name } designVersion { number } workload { name } } }";
 const CANCEL: &str =
     "mutation Cancel($input: SimulationJobCancelInput!) { simulationJobCancel(input: $input) {
@@ -38,6 +39,12 @@ async fn a_job_is_queued_run_and_read_back() {
         assert_eq!(done["run"]["resultHash"].as_str().unwrap().len(), 64);
         assert_eq!(done["run"]["summary"]["operations"], "4000");
         assert!(done["run"]["summary"]["throughputQps"].as_f64().unwrap() > 0.0);
+        let attempts = done["attempts"].as_array().unwrap();
+        assert_eq!(attempts.len(), 1);
+        assert_eq!((&attempts[0]["number"], &attempts[0]["failure"]), (&json!(1), &json!(null)));
+        assert_eq!(attempts[0]["startedAt"], done["startedAt"]);
+        assert!(attempts[0]["finishedAt"].is_string() && done["maxAttempts"].as_i64() > Some(1));
+        assert_eq!((&done["reused"], &done["estimatedFinishAt"]), (&json!(false), &json!(null)));
         assert_eq!(
             (&done["designVersion"]["number"], &done["workload"]["name"]),
             (&json!(1), &json!("Small"))
@@ -53,8 +60,7 @@ async fn the_same_seed_gives_the_same_result_and_another_seed_another() {
         let workload = ada.small_workload().await;
         let mut hashes = Vec::new();
         for (key, seed) in [("a", "7"), ("b", "7"), ("c", "8")] {
-            let input =
-                json!({ "idempotencyKey": key, "designId": design, "workloadId": workload, "seed": seed });
+            let input = json!({ "idempotencyKey": key, "designId": design, "workloadId": workload, "seed": seed, "fresh": true });
             let job = ada.mutate(SUBMIT, input).await["job"].clone();
             app.drain().await;
             let data = ada.send(JOB, json!({ "id": job["id"] })).await;
@@ -62,6 +68,50 @@ async fn the_same_seed_gives_the_same_result_and_another_seed_another() {
         }
         assert_eq!(hashes[0], hashes[1], "{}", app.kind());
         assert_ne!(hashes[0], hashes[2], "{}", app.kind());
+    }
+}
+
+#[tokio::test]
+async fn an_identical_run_answers_unless_a_fresh_one_is_asked_for() {
+    for app in App::all().await {
+        let ada = app.premium("ada").await;
+        let design = ada.design("D", "PRIVATE").await["id"].clone();
+        let workload = ada.small_workload().await;
+        let submit = async |key: &str, more: Json| {
+            let mut input = json!({ "idempotencyKey": key, "designId": design, "workloadId": workload });
+            input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            ada.mutate(SUBMIT, input).await["job"].clone()
+        };
+        let read =
+            async |job: &Json| ada.send(JOB, json!({ "id": job["id"] })).await["simulationJob"].clone();
+        let first = submit("a", json!({})).await;
+        // What waits answers nobody yet.
+        assert_eq!(submit("b", json!({})).await["status"], "QUEUED", "{}", app.kind());
+        assert_eq!(app.drain().await, 2);
+
+        let answered = submit("c", json!({})).await;
+        assert_ne!(answered["id"], first["id"]);
+        assert_eq!(answered["status"], "COMPLETED", "{}", app.kind());
+        assert_eq!(app.drain().await, 0, "nothing is left to do");
+        let (first, answered) = (read(&first).await, read(&answered).await);
+        assert_eq!((&answered["reused"], &answered["progress"]), (&json!(true), &json!(1.0)));
+        assert_eq!(answered["run"]["resultHash"], first["run"]["resultHash"]);
+        assert_eq!((&answered["attempt"], &answered["attempts"]), (&json!(0), &json!([])));
+
+        // What decides a result, and what asks for its own run.
+        for (key, more) in [
+            ("d", json!({ "seed": "2" })),
+            ("e", json!({ "trace": "FULL" })),
+            ("f", json!({ "maxEvents": 10 })),
+            ("g", json!({ "fresh": true })),
+        ] {
+            assert_eq!(submit(key, more.clone()).await["status"], "QUEUED", "{more}");
+        }
+        app.drain().await;
+        let another = ada.design("Another", "PRIVATE").await["id"].clone();
+        let input = json!({ "idempotencyKey": "h", "designId": another, "workloadId": workload });
+        let job = ada.mutate(SUBMIT, input).await["job"].clone();
+        assert_eq!(job["status"], "QUEUED", "a run belongs to its design");
     }
 }
 
