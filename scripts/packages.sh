@@ -34,25 +34,37 @@ as_root() {
   if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi
 }
 
-install_packages() {
+# install_missing PACKAGE...: nothing when there are none.
+install_missing() {
+  if [ "$#" -eq 0 ]; then return; fi
+  echo "installing $*"
+  if ! command -v apt-get >/dev/null; then
+    echo "there is no apt-get here: install these by hand: $*" >&2
+    return 1
+  fi
+  as_root apt-get update -qq
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"
+}
+
+# What the fault suite needs.
+install_server_packages() {
   local missing=()
   postgres_folder >/dev/null || missing+=(postgresql)
-  pgbouncer_program >/dev/null || missing+=(pgbouncer)
   command -v redis-server >/dev/null || missing+=(redis-server)
+  command -v faketime >/dev/null || missing+=(faketime)
+  install_missing "${missing[@]}"
+}
+
+install_packages() {
+  install_server_packages
+  local missing=()
+  pgbouncer_program >/dev/null || missing+=(pgbouncer)
   command -v node >/dev/null || missing+=(nodejs)
   command -v npm >/dev/null || missing+=(npm)
   chromium_program >/dev/null || missing+=(chromium)
   command -v curl >/dev/null || missing+=(curl)
   has_yaml || missing+=(python3-yaml)
-  if [ "${#missing[@]}" -gt 0 ]; then
-    echo "installing ${missing[*]}"
-    if ! command -v apt-get >/dev/null; then
-      echo "there is no apt-get here: install these by hand: ${missing[*]}" >&2
-      return 1
-    fi
-    as_root apt-get update -qq
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
-  fi
+  install_missing "${missing[@]}"
   for component in rustfmt clippy; do
     cargo "${component/rustfmt/fmt}" --version >/dev/null 2>&1 || rustup component add "$component"
   done

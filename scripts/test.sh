@@ -101,6 +101,7 @@ cargo fmt --all --check
 
 say "lints"
 cargo clippy --workspace --all-targets --locked -- -D warnings
+cargo clippy -p api --test faults --locked -- -D warnings
 
 say "tests"
 cargo test --workspace --locked
@@ -117,5 +118,9 @@ check_compose
 # With the programs that the tests were built with.
 say "end to end"
 scripts/e2e.sh "$WORK"
+
+# The short form; the seed is another one every day.
+say "faults"
+scripts/faults.sh
 
 say "all is well"

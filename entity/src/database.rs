@@ -1,15 +1,23 @@
 //! A handle to the database that knows the way to it: directly, through a pooler, or to a replica that has a primary behind it.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use sea_orm::{
-    ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr, SqlxError,
-    Statement, TransactionOptions, TransactionTrait, prelude::async_trait::async_trait,
+    ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statement, TransactionOptions,
+    TransactionTrait, prelude::async_trait::async_trait,
 };
 use tracing::Instrument;
+
+use crate::{
+    error::code,
+    transaction::{DatabaseTransaction, within},
+};
 
 /// PostgreSQL's code of a statement that was ended, for its timeout or because someone asked.
 const QUERY_CANCELED: &str = "57014";
@@ -22,6 +30,8 @@ pub struct DatabaseConnection {
     /// statement outside a transaction gets one there, because preparing it and executing it must meet the same connection.
     preamble: Option<Arc<str>>,
     primary: Option<Arc<Primary>>,
+    /// How long one statement may take, its way there and back included.
+    patience: Option<Duration>,
 }
 
 /// What stands behind a replica.
@@ -36,7 +46,7 @@ macro_rules! run {
         match &$db.preamble {
             None => {
                 let $connection = &$db.pool;
-                $statement.await
+                within($db.patience, $statement).await
             }
             Some(_) => {
                 let $connection = $db.begin_here(TransactionOptions::default()).await?;
@@ -77,12 +87,17 @@ macro_rules! read {
 impl DatabaseConnection {
     /// Statements go to the pool as they are.
     pub(crate) fn direct(pool: sea_orm::DatabaseConnection) -> Self {
-        Self { pool, preamble: None, primary: None }
+        Self { pool, preamble: None, primary: None, patience: None }
     }
 
     /// Statements go through transactions that begin with `preamble`.
     pub(crate) fn pooled(pool: sea_orm::DatabaseConnection, preamble: String) -> Self {
-        Self { pool, preamble: Some(preamble.into()), primary: None }
+        Self { pool, preamble: Some(preamble.into()), primary: None, patience: None }
+    }
+
+    /// Gives up statements that take longer.
+    pub(crate) fn with_patience(self, patience: Option<Duration>) -> Self {
+        Self { patience, ..self }
     }
 
     /// This database as a replica of `primary`: it is read from while `usable` says so, and each failure takes that back.
@@ -121,12 +136,14 @@ impl DatabaseConnection {
     }
 
     async fn begin_here(&self, options: TransactionOptions) -> Result<DatabaseTransaction, DbErr> {
-        let Some(preamble) = self.preamble.clone() else {
-            return self.pool.begin_with_options(options).await;
+        let (pool, patience) = (self.pool.clone(), self.patience);
+        let transaction = async move {
+            let inner = within(patience, pool.begin_with_options(options)).await?;
+            Ok(DatabaseTransaction::new(inner, patience))
         };
-        let pool = self.pool.clone();
+        let Some(preamble) = self.preamble.clone() else { return transaction.await };
         let begin = async move {
-            let transaction = pool.begin_with_options(options).await?;
+            let transaction = transaction.await?;
             transaction.execute_unprepared(&preamble).await?;
             Ok(transaction)
         };
@@ -152,15 +169,7 @@ impl Primary {
 
 /// Whether a statement took too long, as it would on the primary.
 fn was_canceled(error: &DbErr) -> bool {
-    match error {
-        DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error)) => {
-            match &**error {
-                SqlxError::Database(error) => error.code().as_deref() == Some(QUERY_CANCELED),
-                _ => false,
-            }
-        }
-        _ => false,
-    }
+    code(error).as_deref() == Some(QUERY_CANCELED)
 }
 
 #[async_trait]

@@ -29,9 +29,11 @@ pub mod template;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod time;
+mod transaction;
 pub mod user;
 pub mod worker;
 pub mod workload;
 
 pub use database::DatabaseConnection;
 pub use error::StoreError;
+pub use transaction::DatabaseTransaction;

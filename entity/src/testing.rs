@@ -6,10 +6,10 @@ use std::{
 };
 
 use migration::{Migrator, MigratorTrait};
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, Statement};
+use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use uuid::Uuid;
 
-use crate::{DatabaseConnection, connect::connect, store};
+use crate::{DatabaseConnection, DatabaseTransaction, connect::connect, store};
 
 /// A migrated, empty database that nobody else uses.
 pub struct TestDatabase {

@@ -166,7 +166,7 @@ impl<'a> Attempt<'a> {
 
     /// Extends the lease in the row and the lease in the queue. A database or a Redis that does not answer is asked again with
     /// the next beat: whether the attempt still counts is decided when its result is committed.
-    async fn keep_leases(&self) {
+    pub async fn keep_leases(&self) {
         let Executor { services, timing, .. } = self.executor;
         loop {
             time::sleep(timing.heartbeat).await;

@@ -5,14 +5,14 @@
 use std::sync::Arc;
 
 use futures_util::{Stream, stream};
-use redis::{AsyncCommands, aio::ConnectionManager};
+use redis::AsyncCommands;
 use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast::{self, error::RecvError};
 use uuid::Uuid;
 
 use crate::{
     config::Config,
-    redis_link::{self, Heard},
+    redis_link::{self, Connection, Heard},
 };
 
 /// Notices that a slow reader may fall behind by before it loses some.
@@ -58,7 +58,7 @@ pub struct Bus {
 }
 
 struct Remote {
-    connection: ConnectionManager,
+    connection: Connection,
     channel: String,
     /// Dropped with the last handle, which ends the task that listens.
     _alive: tokio::sync::oneshot::Sender<()>,

@@ -19,13 +19,13 @@ use entity::{
 };
 use futures_util::StreamExt;
 use moka::sync::Cache as Near;
-use redis::{RedisError, aio::ConnectionManager};
+use redis::RedisError;
 use serde_json::Value as Json;
 use uuid::Uuid;
 
 use crate::{
     bus::{Bus, Notice},
-    redis_link,
+    redis_link::{self, Connection},
 };
 
 /// How long a copy is kept: what is hot is read again every five minutes, and a notice that was lost costs no more than that.
@@ -70,7 +70,7 @@ struct Canvas {
 /// What processes share.
 #[derive(Clone)]
 struct Far {
-    connection: ConnectionManager,
+    connection: Connection,
     prefix: String,
 }
 

@@ -130,6 +130,8 @@ pub struct Config {
     pub transaction_pooler: bool,
     /// `DATABASE_CONNECTIONS`: the size of the connection pool.
     pub database_connections: u32,
+    /// `SQLITE_MAX_MB`: how large the SQLite file may become.
+    pub sqlite_max_mb: Option<u64>,
     /// How long one statement may take on PostgreSQL; set by those who answer requests.
     pub statement_timeout: Option<Duration>,
     /// `REDIS_URL`: set exactly when the database is PostgreSQL.
@@ -142,6 +144,8 @@ pub struct Config {
     pub job_memory_mb: u64,
     /// `JOB_ISOLATION`: what a simulation runs in.
     pub job_isolation: Isolation,
+    /// `JOB_LEASE_SECONDS`: how long a worker is believed alive without a sign of it.
+    pub job_lease: Duration,
     /// `MAINTENANCE_HOUR`: when the nightly maintenance is due, UTC; none when these workers do not see to it.
     pub maintenance_hour: Option<u32>,
     pub log_format: LogFormat,
@@ -174,6 +178,10 @@ impl Config {
             database_read_url,
             transaction_pooler,
             database_connections: environment.number("DATABASE_CONNECTIONS", 10, 2..=1000)? as u32,
+            sqlite_max_mb: match environment.text("SQLITE_MAX_MB") {
+                Some(_) => Some(environment.number("SQLITE_MAX_MB", 1, 1..=16_777_215)?),
+                None => None,
+            },
             statement_timeout: None,
             redis_url,
             worker_bind: environment.parsed(
@@ -186,6 +194,7 @@ impl Config {
             job_memory_mb: environment.number("JOB_MEMORY_MB", 2048, 16..=1_048_576)?,
             job_isolation: environment
                 .choice("JOB_ISOLATION", &[("thread", Isolation::Thread), ("process", Isolation::Process)])?,
+            job_lease: Duration::from_secs(environment.number("JOB_LEASE_SECONDS", 30, 2..=3600)?),
             maintenance_hour: maintenance_hour(environment)?,
             log_format: environment
                 .choice("LOG_FORMAT", &[("text", LogFormat::Text), ("json", LogFormat::Json)])?,
@@ -213,12 +222,14 @@ impl fmt::Debug for Config {
             .field("database_read_url", &self.database_read_url.as_deref().map(without_password))
             .field("transaction_pooler", &self.transaction_pooler)
             .field("database_connections", &self.database_connections)
+            .field("sqlite_max_mb", &self.sqlite_max_mb)
             .field("statement_timeout", &self.statement_timeout)
             .field("redis_url", &self.redis_url.as_deref().map(without_password))
             .field("worker_bind", &self.worker_bind)
             .field("worker_concurrency", &self.worker_concurrency)
             .field("job_memory_mb", &self.job_memory_mb)
             .field("job_isolation", &self.job_isolation)
+            .field("job_lease", &self.job_lease)
             .field("maintenance_hour", &self.maintenance_hour)
             .field("log_format", &self.log_format)
             .field("log_filter", &self.log_filter)
@@ -407,11 +418,13 @@ mod tests {
     fn every_rule_names_its_variable() {
         for (name, bad) in [
             ("DATABASE_CONNECTIONS", "1"),
+            ("SQLITE_MAX_MB", "0"),
             ("WORKER_BIND", "8001"),
             ("WORKER_CONCURRENCY", "0"),
             ("WORKER_CONCURRENCY", "four"),
             ("JOB_MEMORY_MB", "-1"),
             ("JOB_ISOLATION", "box"),
+            ("JOB_LEASE_SECONDS", "1"),
             ("MAINTENANCE_HOUR", "24"),
             ("DATABASE_POOLER", "session"),
             ("LOG_FORMAT", "xml"),

@@ -43,14 +43,21 @@ pub struct Timing {
     pub overrun: Duration,
 }
 
-impl Default for Timing {
-    fn default() -> Self {
+impl Timing {
+    /// The usual rhythm around a lease.
+    pub fn with_lease(lease: Duration) -> Self {
         Self {
-            lease: Duration::from_secs(30),
-            heartbeat: Duration::from_secs(10),
+            lease,
+            heartbeat: lease / 3,
             progress: Duration::from_millis(250),
             overrun: Duration::from_secs(5),
         }
+    }
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self::with_lease(Duration::from_secs(30))
     }
 }
 
@@ -79,7 +86,7 @@ impl Executor {
         Self {
             services,
             engine: Arc::new(engine::simulate),
-            timing: Timing::default(),
+            timing: Timing::with_lease(config.job_lease),
             worker: worker_name().into(),
             memory_limit_bytes: config.job_memory_mb << 20,
             isolated_in: match config.job_isolation {

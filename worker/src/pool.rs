@@ -26,6 +26,8 @@ use crate::{
 /// How long running jobs may take to finish when the process is asked to stop; then they go back to the queue. Supervisors
 /// commonly kill a process ten seconds after they asked.
 const GRACE: Duration = Duration::from_secs(8);
+/// After so many leases without an answer a statement is given up: its job has long been another worker's.
+const LEASES_OF_PATIENCE: u32 = 2;
 /// Between two looks at what an operator wants.
 const CONTROLS: Duration = Duration::from_secs(2);
 /// Between two measurements of the queue.
@@ -54,6 +56,8 @@ impl Services {
             max_connections: config.database_connections,
             statement_timeout: config.statement_timeout,
             transaction_pooler: config.transaction_pooler,
+            patience: Some(config.job_lease * LEASES_OF_PATIENCE),
+            sqlite_max_mb: config.sqlite_max_mb,
             replica: false,
         };
         let db = connect_by(&config.database_url, way).await?;

@@ -16,11 +16,16 @@ use entity::{
     connect::{Way, connect_by},
     store::replication,
 };
-use redis::{AsyncCommands, RedisResult, Script, aio::ConnectionManager};
+use redis::{AsyncCommands, RedisResult, Script};
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
-use crate::{bus::BusError, config::Config, error::StartError, redis_link};
+use crate::{
+    bus::BusError,
+    config::Config,
+    error::StartError,
+    redis_link::{self, Connection},
+};
 
 /// Between two looks at how far the replica has come.
 const PERIOD: Duration = Duration::from_millis(500);
@@ -45,7 +50,7 @@ static MARK: LazyLock<Script> = LazyLock::new(|| {
 pub struct Replica {
     db: DatabaseConnection,
     state: Arc<State>,
-    marks: ConnectionManager,
+    marks: Connection,
 }
 
 struct State {
@@ -68,6 +73,7 @@ impl Replica {
             statement_timeout: config.statement_timeout,
             transaction_pooler: config.transaction_pooler,
             replica: true,
+            ..Way::default()
         };
         let watched = connect_by(url, way).await.map_err(StartError::Replica)?;
         let (_, marks) = redis_link::connect(redis_url).await.map_err(BusError::from)?;

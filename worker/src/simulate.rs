@@ -47,7 +47,11 @@ pub(crate) async fn handle(executor: &Executor, delivery: &Delivery) -> Result<O
         Err(failure) => return fail(executor, &job, failure).await,
     };
     match ended {
-        Ended::Report(run) => complete(executor, &job, &run).await,
+        Ended::Report(run) => tokio::select! {
+            completed = complete(executor, &job, &run) => completed,
+            // A commit may take longer than a lease.
+            () = attempt.keep_leases() => unreachable!("leases are kept without end"),
+        },
         Ended::Failed(failure) => fail(executor, &job, failure).await,
         Ended::Stopped(Stop::Deadline) => {
             fail(executor, &job, out_of_time(u64::from(job.timeout_seconds.unsigned_abs()))).await
@@ -127,6 +131,11 @@ async fn complete(
     let mut tries = 1;
     let completed = loop {
         match attempts::complete(&executor.services.db, job.id, job.attempt, run).await {
+            // Trying again at once would not help; another job's result may be smaller.
+            Err(StoreError::Full(error)) => {
+                tracing::error!(%error, "there is no room for the result");
+                return requeue(executor, job, Requeue::NoRoom).await;
+            }
             Err(error) if tries < COMMIT_TRIES => {
                 tracing::warn!(%error, tries, "the result was not committed; trying again");
                 tokio::time::sleep(backoff(tries)).await;
@@ -163,6 +172,7 @@ async fn requeue(
     settled(executor, job, requeued).await?;
     Ok(match why {
         Requeue::Fault if again => Outcome::Retry { delay: backoff(i64::from(job.faults) + 1) },
+        Requeue::NoRoom if again => Outcome::Retry { delay: backoff(job.attempt.into()) },
         _ if again => Outcome::Retry { delay: Duration::ZERO },
         _ => Outcome::Done,
     })

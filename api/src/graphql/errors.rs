@@ -180,6 +180,7 @@ pub fn fault_error(fault: &Fault) -> Error {
         Fault::Unauthenticated => coded(fault.to_string(), "UNAUTHENTICATED"),
         Fault::RateLimited { retry_after } => coded(fault.to_string(), "RATE_LIMITED")
             .extend_with(|_, extensions| extensions.set("retryAfterSeconds", retry_after.as_secs())),
+        Fault::StorageFull => coded(fault.to_string(), "STORAGE_FULL"),
         Fault::Internal(cause) => {
             tracing::error!(%cause, "a request failed");
             coded("something went wrong on our side", "INTERNAL_SERVER_ERROR")

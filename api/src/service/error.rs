@@ -90,6 +90,9 @@ pub enum Fault {
     /// Too many tries; more are counted after this long.
     #[error("too many attempts: try again in {} s", .retry_after.as_secs())]
     RateLimited { retry_after: Duration },
+    /// Neither the user's mistake nor ours, and nothing that trying again at once would help.
+    #[error("the server has no room to store anything; try again later")]
+    StorageFull,
     /// Something inside failed; the text is for logs.
     #[error("{0}")]
     Internal(String),
@@ -116,6 +119,24 @@ impl From<Fault> for ServiceError {
     }
 }
 
+impl From<StoreError> for Fault {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Full(_) => {
+                tracing::error!(%error, "a request was refused");
+                Self::StorageFull
+            }
+            error => Self::Internal(error.to_string()),
+        }
+    }
+}
+
+impl From<StoreError> for ServiceError {
+    fn from(error: StoreError) -> Self {
+        Self::Fault(error.into())
+    }
+}
+
 /// Declares errors of libraries as internal faults.
 macro_rules! internal {
     ($($error:ty),+ $(,)?) => { $(
@@ -132,7 +153,6 @@ macro_rules! internal {
     )+ };
 }
 internal!(
-    StoreError,
     serde_json::Error,
     jsonwebtoken::errors::Error,
     crate::auth::PasswordFault,

@@ -12,5 +12,6 @@ mod queues;
 mod replica;
 mod secrets;
 mod share;
+mod storage;
 mod support;
 mod websocket;

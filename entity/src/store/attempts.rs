@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use sea_orm::{
-    DatabaseTransaction, DbBackend, QueryOrder, QuerySelect, UpdateMany,
+    DbBackend, QueryOrder, QuerySelect, UpdateMany,
     entity::prelude::*,
     sea_query::{Condition, Expr, ExprTrait},
 };
@@ -21,7 +21,7 @@ use super::{
     users,
 };
 use crate::{
-    DatabaseConnection, StoreError,
+    DatabaseConnection, DatabaseTransaction, StoreError,
     simulation_job::{Column, Entity, Model},
     status::{FailureCode, JobStatus},
     time,
@@ -66,6 +66,8 @@ pub struct Failure {
 pub enum Requeue {
     /// The worker is shutting down; the attempt counts against nobody.
     HandedBack,
+    /// There was no room for its result; the attempt counts against nobody.
+    NoRoom,
     /// Something of ours broke.
     Fault,
     /// The lease ran out: the worker is believed dead. Applies only if it did run out.
@@ -227,7 +229,7 @@ pub async fn requeue(
     let Some(job) = Entity::find().filter(guard.clone()).one(db).await? else { return Ok(None) };
     // The counters move only with the status, which the guard pins, so what was read still holds when the guard does.
     let (faults, workers_lost) = match why {
-        Requeue::HandedBack => (job.faults, job.workers_lost),
+        Requeue::HandedBack | Requeue::NoRoom => (job.faults, job.workers_lost),
         Requeue::Fault => (job.faults + 1, job.workers_lost),
         Requeue::WorkerLost => (job.faults, job.workers_lost + 1),
     };
@@ -246,6 +248,10 @@ pub async fn requeue(
         Requeue::HandedBack => {
             let message = "handed back by a worker that is shutting down";
             (Line::info(message), FailureCode::WorkerLost, message)
+        }
+        Requeue::NoRoom => {
+            let line = Line::warn("there was no room to store the result; the attempt will be repeated");
+            (line, FailureCode::Internal, "there was no room for the result")
         }
         Requeue::Fault => {
             let line = Line::warn("the attempt met an internal fault; it will be repeated");

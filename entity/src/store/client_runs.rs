@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use sea_orm::{
     ActiveModelTrait,
     ActiveValue::Set,
-    DatabaseTransaction, FromQueryResult, IntoActiveModel, QuerySelect,
+    FromQueryResult, IntoActiveModel, QuerySelect,
     entity::prelude::*,
     sea_query::{Expr, Query},
 };
@@ -15,7 +15,7 @@ use super::{
     runs::all,
 };
 use crate::{
-    StoreError, run_event, run_metric,
+    DatabaseTransaction, StoreError, run_event, run_metric,
     simulation_run::{ActiveModel, Column, Entity, Model},
     status::{RunEngine, RunStatus},
     time,

@@ -2,8 +2,8 @@
 //! [`design_access`](super::design_access).
 
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, IntoActiveModel,
-    QueryFilter, QuerySelect, Set, TryIntoModel,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect,
+    Set, TryIntoModel,
 };
 use serde_json::Value as Json;
 use uuid::Uuid;
@@ -12,7 +12,9 @@ use super::{
     design_access::{self, Access, ShareLink, readable},
     versions::{self, DEFAULT_BRANCH, NewVersion},
 };
-use crate::{StoreError, design, design_branch, design_version, status::Visibility, time::now};
+use crate::{
+    DatabaseTransaction, StoreError, design, design_branch, design_version, status::Visibility, time::now,
+};
 
 /// What a new design is made of.
 pub struct NewDesign {

@@ -3,7 +3,7 @@
 
 use sea_orm::{
     ActiveValue::Set,
-    DatabaseTransaction, IntoActiveModel, QueryOrder, QuerySelect, UpdateMany,
+    IntoActiveModel, QueryOrder, QuerySelect, UpdateMany,
     entity::prelude::*,
     sea_query::{Condition, Expr, ExprTrait, Order, Query},
 };
@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::{begin, results};
 use crate::{
-    StoreError, design_version, job_log,
+    DatabaseTransaction, StoreError, design_version, job_log,
     simulation_job::{ActiveModel, Column, Entity, Model},
     simulation_run,
     status::{JobStatus, LogLevel, Priority, RunStatus, Trace},

@@ -27,11 +27,12 @@ pub mod versions;
 pub mod workers;
 pub mod workloads;
 
-use sea_orm::{DatabaseTransaction, SqliteTransactionMode, TransactionOptions};
+use sea_orm::{SqliteTransactionMode, TransactionOptions};
 
-pub use sea_orm::{ConnectionTrait as Connection, DatabaseTransaction as Transaction};
+pub use sea_orm::ConnectionTrait as Connection;
 
-use crate::{DatabaseConnection, StoreError};
+pub use crate::DatabaseTransaction as Transaction;
+use crate::{DatabaseConnection, DatabaseTransaction, StoreError};
 
 /// Begins a transaction that will write. On SQLite it takes the write lock at once: a transaction that reads first and
 /// writes later would be refused when another one wrote in between, without waiting.

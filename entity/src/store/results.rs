@@ -3,7 +3,7 @@
 use chrono::Duration;
 use sea_orm::{
     ActiveValue::{NotSet, Set},
-    DatabaseTransaction, DbBackend, Statement,
+    DbBackend, Statement,
     entity::prelude::*,
     sea_query::Expr,
 };
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::{
-    StoreError, run_event, run_metric, simulation_job,
+    DatabaseTransaction, StoreError, run_event, run_metric, simulation_job,
     simulation_run::{ActiveModel, Column, Entity},
     status::{RunEngine, RunStatus},
     time,

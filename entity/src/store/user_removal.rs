@@ -1,13 +1,13 @@
 //! The right to be forgotten: an account and everything that names it, in one transaction.
 
 use sea_orm::{
-    ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QuerySelect,
+    ColumnTrait, EntityTrait, QueryFilter, QuerySelect,
     sea_query::{Expr, ExprTrait, Query},
 };
 use uuid::Uuid;
 
 use crate::{
-    StoreError, background_job, design, simulation_job, simulation_run,
+    DatabaseTransaction, StoreError, background_job, design, simulation_job, simulation_run,
     status::{JobStatus, Visibility},
     time::now,
     user, workload,

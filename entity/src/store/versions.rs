@@ -5,8 +5,8 @@
 use std::collections::HashMap;
 
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, EntityTrait,
-    FromQueryResult, IntoActiveModel, Iterable, QueryFilter, QuerySelect, Set,
+    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult, IntoActiveModel,
+    Iterable, QueryFilter, QuerySelect, Set,
     sea_query::{CommonTableExpression, Expr, ExprTrait, JoinType, Query, SelectStatement, UnionType},
 };
 use serde_json::Value as Json;
@@ -16,7 +16,7 @@ use super::{
     design_access,
     page::{Keyset, Page, PageRequest, children_of_many},
 };
-use crate::{StoreError, design_branch, design_version, time::now};
+use crate::{DatabaseTransaction, StoreError, design_branch, design_version, time::now};
 
 /// Name of the branch whose head is the canvas of its design.
 pub const DEFAULT_BRANCH: &str = "main";

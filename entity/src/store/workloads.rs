@@ -3,8 +3,8 @@
 //! A workload is readable by its owner, by everyone when it is a template, and by whoever may read a design that has run it.
 
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, EntityTrait,
-    IntoActiveModel, PaginatorTrait, QueryFilter, QuerySelect, Set,
+    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, IntoActiveModel, PaginatorTrait,
+    QueryFilter, QuerySelect, Set,
     sea_query::{Expr, ExprTrait, Query},
 };
 use serde_json::Value as Json;
@@ -14,7 +14,10 @@ use super::{
     design_access,
     page::{Keyset, Page, PageRequest},
 };
-use crate::{StoreError, design, simulation_job, simulation_run, status::JobStatus, time::now, workload};
+use crate::{
+    DatabaseTransaction, StoreError, design, simulation_job, simulation_run, status::JobStatus, time::now,
+    workload,
+};
 
 /// What a new workload is made of.
 pub struct NewWorkload {

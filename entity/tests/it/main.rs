@@ -6,3 +6,4 @@ mod backfill;
 mod personal;
 mod plans;
 mod replica;
+mod silence;

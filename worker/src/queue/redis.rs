@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ::redis::{Client, FromRedisValue, RedisError, Script, aio::ConnectionManager};
+use ::redis::{Client, FromRedisValue, RedisError, Script};
 use tokio::sync::watch;
 use uuid::Uuid;
 
@@ -10,11 +10,11 @@ use super::{
     BACKGROUND_AGE, Clock, Jobs, Message, PROMOTION_LIMIT, QueueError, RawClaim, STANDARD_AGE, Stats, lane,
     stats_of,
 };
-use crate::redis_link::{self, Heard};
+use crate::redis_link::{self, Connection, Heard};
 
 pub(super) struct Store {
     client: Client,
-    connection: ConnectionManager,
+    connection: Connection,
     /// In braces, so that every key of the queue falls into one slot of a cluster.
     namespace: String,
     clock: Clock,

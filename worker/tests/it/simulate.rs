@@ -8,13 +8,15 @@ use std::{
 use engine::{SimulateError, StopCause};
 use entity::{
     simulation_job,
-    status::{FailureCode, JobStatus, LogLevel, RunStatus},
-    store::jobs::NewJob,
+    status::{FailureCode, JobStatus, LogLevel, RunStatus, Trace},
+    store::{Connection as _, jobs::NewJob},
 };
 use serde_json::json;
 use worker::{
+    config::Config,
     error::Outcome,
-    executor::{Engine, Timing},
+    executor::{Engine, Executor, Timing},
+    pool::Services,
     queue::{Delivery, JobKind},
 };
 
@@ -277,4 +279,48 @@ async fn a_handler_says_retry_when_the_database_is_gone() {
     world.services.db.pool().clone().close().await.unwrap();
     let outcome = executor.handle(delivery).await;
     assert!(matches!(outcome, Outcome::Retry { delay } if delay > Duration::ZERO), "{outcome:?}");
+}
+
+/// Until [`room`] no result is stored: on SQLite because the file of 4 MiB has no room for a large one, on PostgreSQL because it says
+/// that its disk is full.
+async fn no_room(world: &World) -> Services {
+    let db = &world.services.db;
+    if world.config.redis_url.is_some() {
+        let full = "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS \
+                    $$ BEGIN RAISE EXCEPTION 'no space left' USING ERRCODE = 'disk_full'; END $$";
+        db.execute_unprepared(full).await.unwrap();
+        let trigger = "CREATE TRIGGER filler BEFORE INSERT ON run_events EXECUTE FUNCTION full_disk()";
+        db.execute_unprepared(trigger).await.unwrap();
+        return world.services.clone();
+    }
+    db.execute_unprepared("CREATE TABLE filler AS SELECT zeroblob(2 << 20) AS bytes").await.unwrap();
+    let config = Config { sqlite_max_mb: Some(4), ..world.config.clone() };
+    Services::connect_in(&config, &world.namespace, world.clock.clone()).await.unwrap()
+}
+
+async fn room(world: &World) {
+    let object =
+        if world.config.redis_url.is_some() { "TRIGGER filler ON run_events" } else { "TABLE filler" };
+    world.services.db.execute_unprepared(&format!("DROP {object}")).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_result_waits_for_room() {
+    for world in &World::all().await {
+        let large = |job: &mut NewJob| (job.trace, job.max_events) = (Trace::Full, 15_000);
+        let job = world.job(canvas(), &small_workload(), large).await;
+        world.enqueue(&job).await;
+        let executor = Executor::new(no_room(world).await, &world.config);
+        assert_eq!(executor.drain().await.unwrap(), 1);
+        let waiting = world.reread(&job).await;
+        assert_eq!((waiting.status, waiting.attempt), (JobStatus::Queued, 1));
+        assert_eq!((waiting.faults, waiting.workers_lost), (0, 0), "nobody is to blame");
+        assert_eq!(world.services.queue.stats().await.unwrap().resting, 1);
+
+        room(world).await;
+        world.clock.advance(Duration::from_secs(1));
+        assert_eq!(executor.drain().await.unwrap(), 1);
+        world.assert_status(&job, JobStatus::Completed).await;
+        world.assert_queue_empty().await;
+    }
 }
