@@ -3,8 +3,8 @@
 
 use std::{fmt::Write, sync::Arc, time::Duration};
 
-use entity::{DatabaseConnection, store};
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, QueryResult, Statement, Value};
+use entity::{DatabaseConnection, DatabaseTransaction, store};
+use sea_orm::{ConnectionTrait, DbBackend, QueryResult, Statement, Value};
 use tokio::sync::watch;
 use uuid::Uuid;
 
