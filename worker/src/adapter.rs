@@ -2,9 +2,10 @@
 //! file names a type of apalis.
 //!
 //! A slot is a permit that travels with the delivery: no delivery is claimed before there is a slot for it, so that none
-//! waits, leased, behind a long one.
+//! waits, leased, behind a long one. Of several slots one is for short jobs alone, so that they need not wait for long ones.
 
 use std::{
+    collections::VecDeque,
     convert::Infallible,
     pin::Pin,
     sync::Arc,
@@ -22,7 +23,11 @@ use apalis_core::{
 use futures_util::{Stream, StreamExt, stream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-use crate::{error::StartError, executor::Executor, queue::Delivery};
+use crate::{
+    error::StartError,
+    executor::Executor,
+    queue::{Delivery, QueueError},
+};
 
 /// How often an idle worker looks although nobody woke it: for entries that come back as time passes, for lost wake-ups, and
 /// for a queue that did not answer.
@@ -34,6 +39,13 @@ struct Slotted {
     delivery: Delivery,
     /// Freed with the last clone.
     _slot: Arc<OwnedSemaphorePermit>,
+}
+
+impl Slotted {
+    /// None is claimed that there is no slot for.
+    fn new(delivery: Delivery, free: &mut Vec<OwnedSemaphorePermit>) -> Option<Self> {
+        free.pop().map(|slot| Self { delivery, _slot: Arc::new(slot) })
+    }
 }
 
 /// Deliveries of the queue, as apalis wants to be fed.
@@ -85,9 +97,10 @@ impl BackendConfig for Source {
 }
 
 impl Source {
-    fn new(executor: Executor, slots: Arc<Semaphore>, stopping: watch::Receiver<bool>) -> Self {
+    fn new(executor: Executor, slots: Slots, stopping: watch::Receiver<bool>) -> Self {
         let wakeups = executor.services.queue.wakeups();
-        let claims = Claims { executor, slots, stopping, wakeups };
+        let claims =
+            Claims { executor, slots, stopping, wakeups, free: Free::default(), claimed: VecDeque::new() };
         let deliveries = stream::unfold(claims, |mut claims| async {
             let next = claims.next().await?;
             Some((next, claims))
@@ -96,11 +109,58 @@ impl Source {
     }
 }
 
+/// The slots of a worker, free or not.
+#[derive(Clone)]
+struct Slots {
+    any: Arc<Semaphore>,
+    /// For short jobs.
+    short: Arc<Semaphore>,
+}
+
+impl Slots {
+    fn new(concurrency: usize) -> Self {
+        let short = usize::from(concurrency > 1);
+        Self { any: Arc::new(Semaphore::new(concurrency - short)), short: Arc::new(Semaphore::new(short)) }
+    }
+}
+
+/// Slots in the hand of the one who claims.
+#[derive(Default)]
+struct Free {
+    any: Vec<OwnedSemaphorePermit>,
+    short: Vec<OwnedSemaphorePermit>,
+}
+
+impl Free {
+    fn is_empty(&self) -> bool {
+        self.any.is_empty() && self.short.is_empty()
+    }
+
+    /// Takes all slots that are free.
+    fn gather(&mut self, slots: &Slots) {
+        self.any.extend(std::iter::from_fn(|| slots.any.clone().try_acquire_owned().ok()));
+        self.short.extend(std::iter::from_fn(|| slots.short.clone().try_acquire_owned().ok()));
+    }
+
+    /// Waits until there is one more.
+    async fn one_more(&mut self, slots: &Slots) {
+        // An error says that a semaphore was closed, which nobody does.
+        tokio::select! {
+            Ok(slot) = slots.any.clone().acquire_owned() => self.any.push(slot),
+            Ok(slot) = slots.short.clone().acquire_owned() => self.short.push(slot),
+            else => std::future::pending().await,
+        }
+    }
+}
+
 struct Claims {
     executor: Executor,
-    slots: Arc<Semaphore>,
+    slots: Slots,
     stopping: watch::Receiver<bool>,
     wakeups: watch::Receiver<()>,
+    free: Free,
+    /// Claimed, each with its slot.
+    claimed: VecDeque<Slotted>,
 }
 
 impl Claims {
@@ -108,28 +168,64 @@ impl Claims {
     /// carried through, so that no entry is leased to nobody.
     async fn next(&mut self) -> Option<Slotted> {
         loop {
-            let slot = tokio::select! {
-                biased;
-                // An error says that whoever could stop the worker is gone.
-                _ = self.stopping.wait_for(|stopping| *stopping) => return None,
-                slot = self.slots.clone().acquire_owned() => slot.ok()?,
-            };
+            if *self.stopping.borrow() {
+                self.give_back().await;
+                return None;
+            }
+            if let Some(next) = self.claimed.pop_front() {
+                return Some(next);
+            }
+            self.free.gather(&self.slots);
+            if self.free.is_empty() {
+                tokio::select! {
+                    biased;
+                    // An error says that whoever could stop the worker is gone.
+                    _ = self.stopping.wait_for(|stopping| *stopping) => return None,
+                    () = self.free.one_more(&self.slots) => continue,
+                }
+            }
             // What wakes the worker from here on may have come too late for this claim.
             self.wakeups.borrow_and_update();
-            match self.executor.claim(1).await {
-                Ok(claimed) => {
-                    if let Some(delivery) = claimed.into_iter().next() {
-                        return Some(Slotted { delivery, _slot: Arc::new(slot) });
-                    }
-                }
-                Err(error) => tracing::warn!(%error, "the queue does not answer"),
+            if let Err(error) = self.claim().await {
+                tracing::warn!(%error, "the queue does not answer");
+            }
+            if !self.claimed.is_empty() {
+                continue;
             }
             tokio::select! {
                 Ok(()) = self.wakeups.changed() => {}
                 _ = self.stopping.wait_for(|stopping| *stopping) => return None,
+                () = self.free.one_more(&self.slots) => {}
                 () = tokio::time::sleep(POLL) => {}
             }
         }
+    }
+
+    /// What was claimed while the word to stop came is for others.
+    async fn give_back(&mut self) {
+        for Slotted { delivery, .. } in self.claimed.drain(..) {
+            if let Err(error) = self.executor.services.queue.retry(&delivery, Duration::ZERO).await {
+                // Its lease ends in time.
+                tracing::warn!(%error, "a delivery could not be given back");
+            }
+        }
+    }
+
+    /// Claims as many as there are free slots. The slot for short jobs comes first, which leaves the others to all.
+    async fn claim(&mut self) -> Result<(), QueueError> {
+        let Self { executor, free, claimed, .. } = self;
+        if !free.short.is_empty() {
+            let deliveries = executor.claim_short(free.short.len()).await?;
+            claimed.extend(
+                deliveries.into_iter().filter_map(|delivery| Slotted::new(delivery, &mut free.short)),
+            );
+        }
+        if !free.any.is_empty() {
+            let deliveries = executor.claim(free.any.len()).await?;
+            claimed
+                .extend(deliveries.into_iter().filter_map(|delivery| Slotted::new(delivery, &mut free.any)));
+        }
+        Ok(())
     }
 }
 
@@ -139,7 +235,7 @@ pub async fn run(
     concurrency: usize,
     stopping: watch::Receiver<bool>,
 ) -> Result<(), StartError> {
-    let slots = Arc::new(Semaphore::new(concurrency));
+    let slots = Slots::new(concurrency);
     let worker = move |restarts: usize| {
         let source = Source::new(executor.clone(), slots.clone(), stopping.clone());
         let executor = executor.clone();

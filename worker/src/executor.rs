@@ -145,6 +145,11 @@ impl Executor {
         self.services.queue.claim(&self.worker, self.timing.lease, count).await
     }
 
+    /// Claims up to `count` deliveries of short jobs.
+    pub async fn claim_short(&self, count: usize) -> Result<Vec<Delivery>, QueueError> {
+        self.services.queue.claim_short(&self.worker, self.timing.lease, count).await
+    }
+
     /// Handles one delivery after the other until none waits; how many there were. Resting ones are left to rest.
     pub async fn drain(&self) -> Result<usize, QueueError> {
         let mut handled = 0;
@@ -213,7 +218,9 @@ impl Executor {
     }
 }
 
+/// At most 64 bytes, which Redis keeps in the compact form of a small hash.
 fn worker_name() -> String {
     let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "worker".to_owned());
+    let host: String = host.chars().filter(char::is_ascii).take(40).collect();
     format!("{host}-{}-{:08x}", std::process::id(), rand::random::<u32>())
 }

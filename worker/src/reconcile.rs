@@ -87,13 +87,15 @@ impl Reconciler {
         let waiting = background::to_be_done(&services.db, PAGE).await?;
         let ids: Vec<Uuid> = waiting.iter().map(|job| job.id).collect();
         let unknown = services.queue.unknown(&ids).await?;
+        let mut lost = Vec::new();
         for job in waiting.iter().filter(|job| unknown.contains(&job.id)) {
             match JobKind::of(&job.kind) {
-                Some(kind) => services.queue.enqueue(&Message::background(kind, job)).await?,
+                Some(kind) => lost.push(Message::background(kind, job)),
                 // A newer version's, which has its own workers.
                 None => tracing::warn!(job_id = %job.id, kind = job.kind, "a job of an unknown kind"),
             }
         }
+        services.queue.enqueue_many(&lost).await?;
         Ok(unknown.len())
     }
 
@@ -121,9 +123,8 @@ impl Reconciler {
             let waiting = jobs::queued_after(&services.db, self.cursor, PAGE).await?;
             let ids: Vec<Uuid> = waiting.iter().map(|job| job.id).collect();
             let unknown = services.queue.unknown(&ids).await?;
-            for job in waiting.iter().filter(|job| unknown.contains(&job.id)) {
-                services.queue.enqueue(&Message::simulation(job)).await?;
-            }
+            let lost = waiting.iter().filter(|job| unknown.contains(&job.id));
+            services.queue.enqueue_many(&lost.map(Message::simulation).collect::<Vec<_>>()).await?;
             told += unknown.len();
             // A queue that forgot one has likely forgotten them all: go on until a page is complete.
             pages = if unknown.is_empty() { pages + 1 } else { 0 };

@@ -22,6 +22,8 @@ use crate::{
     task::{Task, out_of_time},
 };
 
+/// How often the wait for a plan that is full doubles at most.
+const FULL_DOUBLINGS: i64 = 3;
 /// Tries to commit a result before the work is thrown away.
 const COMMIT_TRIES: i64 = 5;
 
@@ -80,8 +82,11 @@ async fn start(
             tracing::warn!("the queue holds a job that does not exist");
             return Ok(Err(Outcome::Abort));
         }
-        // It goes back to its lane and is asked for again.
-        Claim::PlanIsFull => return Ok(Err(Outcome::Retry { delay: backoff(delivery.attempts) })),
+        // The queue counts what its user runs too, and rarely gets here: it forgot what runs, or a lost worker's lease is over
+        // in the queue and not in the row. It goes back and is asked for again soon.
+        Claim::PlanIsFull => {
+            return Ok(Err(Outcome::Retry { delay: backoff(delivery.attempts.min(FULL_DOUBLINGS)) }));
+        }
         Claim::NotQueued(job) if job.status.is_terminal() => {
             tracing::info!(status = job.status.as_str(), "delivered again after its end");
             return Ok(Err(Outcome::Done));

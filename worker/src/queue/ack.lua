@@ -1,7 +1,10 @@
 -- ARGV: clock, id, attempts. Forgets an entry that is done; 0 when the claim no longer holds it.
-if not holds(ARGV[2], ARGV[3]) then
+local id = ARGV[2]
+local attempts, user, limit = unpack(call('HMGET', job(id), 'attempts', 'user', 'limit'))
+if attempts ~= ARGV[3] or not let_go(id, user, limit) then
   return 0
 end
-redis.call('ZREM', leases, ARGV[2])
-redis.call('DEL', entry(ARGV[2]))
+call('DEL', job(id))
+finish()
+tidy(user)
 return 1

@@ -1,9 +1,17 @@
--- ARGV: clock, id, payload, user, lane, short. 1 when the entry is new, 0 when the queue knows it.
-local id = ARGV[2]
-if redis.call('EXISTS', entry(id)) == 1 then
-  return 0
+-- ARGV: clock, then for each entry: id, payload, user, lane, short, limit. Forgets those that the queue knows.
+for at = 2, #ARGV, 6 do
+  local id, payload, user, lane, short, limit = unpack(ARGV, at, at + 5)
+  if call('EXISTS', job(id)) == 0 then
+    local turn = ticket()
+    call('HSET', job(id), 'payload', payload, 'user', user, 'lane', lane, 'short', short, 'limit', limit, 'since', turn)
+    local flow = flow_of(lane, user)
+    local is_first = not flow.turn or (short == '1' and not flow.short_place)
+    join(flow, id, limit, short == '1' and 'short' or 'long', turn, turn)
+    -- Behind others, it changes nothing for its flow.
+    if is_first then
+      arrange(flow)
+    end
+    wake_workers()
+  end
 end
-redis.call('HSET', entry(id), 'payload', ARGV[3], 'user', ARGV[4], 'lane', ARGV[5], 'short', ARGV[6],
-  'since', now, 'attempts', 0)
-wait_again(id)
-return 1
+finish()

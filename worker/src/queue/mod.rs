@@ -1,10 +1,18 @@
 //! The job queue: three lanes, leases, and a wake-up for idle workers, in Redis or in a table of the embedded database.
 //!
 //! An entry is an id and little more: the job's row is the truth, the queue only says who works on what and in which order.
-//! Both stores keep the same promises. Lanes are served in strict priority, except that an entry that has waited long enough
-//! is served as if it were premium, so that nothing starves; inside a lane the first in is the first out. A claim holds its
-//! entry for the length of a lease by the server's clock; an entry whose lease ran out returns to its old place. Every claim
-//! counts an attempt, and that number is the key to the entry: a worker that lost its claim can no longer touch it.
+//! Both stores keep the same promises. What one user has waiting in one lane is a flow: first in, first out. Inside a lane the
+//! flows take turns: the one with the least turn is served and goes to the end, so that one user's thousand jobs do not hold
+//! up another's first. Lanes are served in strict priority, except that a flow whose first entry has waited long enough gets,
+//! from its old turn on, a turn among the premium flows too, so that nothing starves; its lane gives that to whoever is
+//! next in the lane. A flow is passed over while its user runs as much as its first entry allows, and keeps its turn
+//! meanwhile. Whoever asks for short jobs alone is served in the same order, as if there were no others.
+//!
+//! A claim holds its entry for the length of a lease by the server's clock. An entry that comes back, from a worker that
+//! was lost or gave it back, returns to its old place in its flow, and the flow to the turn at which the entry was claimed. Every
+//! claim counts an attempt, and that number is the key to the entry: a worker that lost its claim can no longer touch it.
+//!
+//! What a claim costs does not grow with the number of jobs, and hardly with that of users: everything is found in order.
 
 mod redis;
 mod sql;
@@ -32,8 +40,10 @@ use crate::config::Config;
 pub const STANDARD_AGE: Duration = Duration::from_secs(60);
 /// A background entry that has waited this long is served as premium.
 pub const BACKGROUND_AGE: Duration = Duration::from_secs(600);
-/// Entries that one claim takes back from rest, and from lost workers, at most.
+/// Entries that one claim takes back from rest, and from lost workers, and flows that it finds to have aged, at most.
 const PROMOTION_LIMIT: u32 = 500;
+/// Entries that are enqueued in one step of the store, which nobody can interrupt.
+const ENQUEUED_AT_ONCE: usize = 1_000;
 const PAYLOAD_VERSION: u32 = 1;
 /// A simulation of fewer operations counts as short.
 const SHORT_OPERATIONS: i64 = 10_000;
@@ -67,6 +77,8 @@ pub struct Message {
     pub priority: Priority,
     /// Estimated to take little time.
     pub short: bool,
+    /// The job waits while its user has so many jobs with such a limit running; 0 is no limit.
+    pub max_concurrent: u32,
 }
 
 impl Message {
@@ -78,11 +90,10 @@ impl Message {
             user_id: job.user_id,
             priority: job.priority,
             short: job.total_operations < SHORT_OPERATIONS,
+            max_concurrent: job.max_concurrent_jobs.unsigned_abs(),
         }
     }
-}
 
-impl Message {
     /// The entry of a background job of this kind.
     pub fn background(kind: JobKind, job: &background_job::Model) -> Self {
         Self {
@@ -91,7 +102,12 @@ impl Message {
             user_id: job.user_id.unwrap_or_default(),
             priority: job.priority,
             short: false,
+            max_concurrent: 0,
         }
+    }
+
+    fn payload(&self) -> String {
+        serde_json::json!(Payload { v: PAYLOAD_VERSION, kind: self.kind }).to_string()
     }
 }
 
@@ -170,6 +186,13 @@ enum Store {
     Sql(sql::Store),
 }
 
+/// Which jobs a claim is for.
+#[derive(Clone, Copy, Debug)]
+enum Jobs {
+    All,
+    Short,
+}
+
 /// What a store hands out: nothing in it has been checked.
 struct RawClaim {
     id: Vec<u8>,
@@ -225,10 +248,17 @@ impl Queue {
         Ok(Self { store })
     }
 
-    /// Puts a job at the end of its lane and wakes a worker. Does nothing when the queue knows the id.
+    /// Puts a job at the end of its flow and wakes a worker. Does nothing when the queue knows the id.
     pub async fn enqueue(&self, message: &Message) -> Result<(), QueueError> {
-        let payload = serde_json::json!(Payload { v: PAYLOAD_VERSION, kind: message.kind }).to_string();
-        on_store!(self, enqueue(message, &payload))
+        self.enqueue_many(std::slice::from_ref(message)).await
+    }
+
+    /// [`enqueue`](Self::enqueue) for many, in one round trip for each thousand.
+    pub async fn enqueue_many(&self, messages: &[Message]) -> Result<(), QueueError> {
+        for messages in messages.chunks(ENQUEUED_AT_ONCE) {
+            on_store!(self, enqueue(messages))?;
+        }
+        Ok(())
     }
 
     /// Takes a job off the queue. True: it was waiting and will never be claimed.
@@ -236,7 +266,8 @@ impl Queue {
         on_store!(self, cancel(id))
     }
 
-    /// The job's place, from 1, in the order in which its lane would now be served; none unless it waits in a lane.
+    /// The job's place, from 1, in the order in which its lane would now be served, users taking turns; none unless it waits in
+    /// a lane. Jobs that wait for others of their user come after all that can run.
     pub async fn position(&self, id: Uuid) -> Result<Option<u32>, QueueError> {
         on_store!(self, position(id))
     }
@@ -267,9 +298,29 @@ impl Queue {
         lease: Duration,
         count: usize,
     ) -> Result<Vec<Delivery>, QueueError> {
+        self.claim_of(Jobs::All, worker, lease, count).await
+    }
+
+    /// [`claim`](Self::claim) as if only short jobs waited.
+    pub async fn claim_short(
+        &self,
+        worker: &str,
+        lease: Duration,
+        count: usize,
+    ) -> Result<Vec<Delivery>, QueueError> {
+        self.claim_of(Jobs::Short, worker, lease, count).await
+    }
+
+    async fn claim_of(
+        &self,
+        jobs: Jobs,
+        worker: &str,
+        lease: Duration,
+        count: usize,
+    ) -> Result<Vec<Delivery>, QueueError> {
         let mut deliveries = Vec::new();
         loop {
-            let raw: Vec<RawClaim> = on_store!(self, claim(worker, lease, count - deliveries.len()))?;
+            let raw: Vec<RawClaim> = on_store!(self, claim(worker, lease, count - deliveries.len(), jobs))?;
             let nothing_left = raw.len() < count - deliveries.len();
             for claim in raw {
                 let Some(delivery) = claim.delivery() else {
@@ -299,7 +350,7 @@ impl Queue {
         on_store!(self, ack(delivery.id.to_string().as_bytes(), delivery.attempts))
     }
 
-    /// Gives a job back, to be claimed again after `delay`, or at once when that is zero, from its old place in the lane.
+    /// Gives a job back, to be claimed again after `delay`, or at once when that is zero, from its old place.
     /// False: the claim was lost.
     pub async fn retry(&self, delivery: &Delivery, delay: Duration) -> Result<bool, QueueError> {
         on_store!(self, retry(delivery.id.to_string().as_bytes(), delivery.attempts, delay))

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::{
-    BACKGROUND_AGE, Clock, Message, PROMOTION_LIMIT, QueueError, RawClaim, STANDARD_AGE, Stats, lane,
+    BACKGROUND_AGE, Clock, Jobs, Message, PROMOTION_LIMIT, QueueError, RawClaim, STANDARD_AGE, Stats, lane,
     stats_of,
 };
 use crate::redis_link::{self, Connection, Heard};
@@ -30,12 +30,18 @@ struct Scripts {
     cancel: Script,
     position: Script,
     stats: Script,
+    unknown: Script,
 }
 
-/// A script behind the common prelude.
+/// A script behind the common prelude, which knows after how many microseconds an entry of each lane has aged.
 macro_rules! script {
     ($file:literal) => {
-        Script::new(concat!(include_str!("prelude.lua"), include_str!($file)))
+        Script::new(&format!(
+            "local ages = {{ ['0'] = math.huge, ['1'] = {}, ['2'] = {} }}\n{}",
+            STANDARD_AGE.as_micros(),
+            BACKGROUND_AGE.as_micros(),
+            concat!(include_str!("prelude.lua"), include_str!($file)),
+        ))
     };
 }
 
@@ -50,6 +56,7 @@ impl Scripts {
             cancel: script!("cancel.lua"),
             position: script!("position.lua"),
             stats: script!("stats.lua"),
+            unknown: script!("unknown.lua"),
         }
     }
 }
@@ -70,20 +77,22 @@ impl Store {
         Ok(call.invoke_async(&mut self.connection.clone()).await?)
     }
 
-    pub(super) async fn enqueue(&self, message: &Message, payload: &str) -> Result<(), QueueError> {
-        let _new: bool = self
-            .run(
-                &self.scripts.enqueue,
-                &[
-                    message.id.to_string().as_bytes(),
-                    payload.as_bytes(),
-                    message.user_id.to_string().as_bytes(),
-                    number(lane(message.priority)).as_bytes(),
-                    number(i64::from(message.short)).as_bytes(),
-                ],
-            )
-            .await?;
-        Ok(())
+    pub(super) async fn enqueue(&self, messages: &[Message]) -> Result<(), QueueError> {
+        let arguments: Vec<String> = messages
+            .iter()
+            .flat_map(|message| {
+                [
+                    message.id.to_string(),
+                    message.payload(),
+                    message.user_id.to_string(),
+                    number(lane(message.priority)),
+                    number(i64::from(message.short)),
+                    number(i64::from(message.max_concurrent)),
+                ]
+            })
+            .collect();
+        let arguments: Vec<&[u8]> = arguments.iter().map(String::as_bytes).collect();
+        self.run(&self.scripts.enqueue, &arguments).await
     }
 
     pub(super) async fn claim(
@@ -91,7 +100,12 @@ impl Store {
         worker: &str,
         lease: Duration,
         count: usize,
+        jobs: Jobs,
     ) -> Result<Vec<RawClaim>, QueueError> {
+        let jobs: &[u8] = match jobs {
+            Jobs::All => b"all",
+            Jobs::Short => b"short",
+        };
         let claims: Vec<(Vec<u8>, i64, Vec<u8>)> = self
             .run(
                 &self.scripts.claim,
@@ -100,8 +114,7 @@ impl Store {
                     milliseconds(lease).as_bytes(),
                     number(count as i64).as_bytes(),
                     number(i64::from(PROMOTION_LIMIT)).as_bytes(),
-                    milliseconds(STANDARD_AGE).as_bytes(),
-                    milliseconds(BACKGROUND_AGE).as_bytes(),
+                    jobs,
                 ],
             )
             .await?;
@@ -132,8 +145,7 @@ impl Store {
     }
 
     pub(super) async fn position(&self, id: Uuid) -> Result<Option<u32>, QueueError> {
-        let ahead: Option<u32> = self.run(&self.scripts.position, &[id.to_string().as_bytes()]).await?;
-        Ok(ahead.map(|ahead| ahead + 1))
+        self.run(&self.scripts.position, &[id.to_string().as_bytes()]).await
     }
 
     pub(super) async fn stats(&self) -> Result<Stats, QueueError> {
@@ -145,12 +157,10 @@ impl Store {
     }
 
     pub(super) async fn unknown(&self, ids: &[Uuid]) -> Result<Vec<Uuid>, QueueError> {
-        let mut pipeline = ::redis::pipe();
-        for id in ids {
-            pipeline.exists(format!("{}:entry:{id}", self.namespace));
-        }
-        let known: Vec<bool> = pipeline.query_async(&mut self.connection.clone()).await?;
-        Ok(ids.iter().zip(known).filter(|(_, known)| !known).map(|(id, _)| *id).collect())
+        let ids: Vec<String> = ids.iter().map(Uuid::to_string).collect();
+        let ids: Vec<&[u8]> = ids.iter().map(String::as_bytes).collect();
+        let unknown: Vec<String> = self.run(&self.scripts.unknown, &ids).await?;
+        Ok(unknown.iter().filter_map(|id| id.parse().ok()).collect())
     }
 
     pub(super) fn wakeups(&self) -> watch::Receiver<()> {

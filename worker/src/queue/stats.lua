@@ -1,10 +1,14 @@
 -- ARGV: clock. {waiting, age of the oldest in ms} for each lane, then how many rest and how many are held.
 local stats = {}
-for lane = 0, 2 do
-  local head = redis.call('ZRANGE', lanes[lane], 0, 0, 'WITHSCORES')
-  stats[lane * 2 + 1] = redis.call('ZCARD', lanes[lane])
-  stats[lane * 2 + 2] = head[2] and math.max(0, math.floor((now - head[2]) / 1000)) or 0
+for _, lane in ipairs(lanes) do
+  local oldest = now()
+  for _, place in ipairs({ 'ring', 'aged', 'parked' }) do
+    local head = call('ZRANGE', heads('all', lane, place), 0, 0, 'WITHSCORES')
+    oldest = math.min(oldest, tonumber(head[2]) or now())
+  end
+  stats[#stats + 1] = tonumber(call('HGET', counts, 'waiting:' .. lane)) or 0
+  stats[#stats + 1] = math.floor((now() - oldest) / 1000)
 end
-stats[7] = redis.call('ZCARD', due)
-stats[8] = redis.call('ZCARD', leases)
+stats[7] = call('ZCARD', due)
+stats[8] = call('ZCARD', leases)
 return stats

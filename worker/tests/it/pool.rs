@@ -1,21 +1,29 @@
 //! Whole workers: woken by the queue, stopped by a signal.
 
 use std::{
-    sync::{Arc, Mutex, mpsc},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    },
     time::Duration,
 };
 
-use entity::{status::JobStatus, store::jobs};
+use engine::Options;
+use entity::{
+    status::JobStatus,
+    store::jobs::{self, NewJob},
+};
 use futures_util::StreamExt;
 use tokio::sync::oneshot;
 use worker::{
     bus::Notice,
-    executor::{Executor, Timing},
+    executor::{Engine, Executor, Timing},
     pool,
     queue::Stats,
 };
 
-use crate::support::{World, canvas, endless_workload, engine_of};
+use crate::support::{World, canvas, endless_workload, engine_of, small_workload};
 
 /// A worker in a task of its own, and what stops it.
 fn start(executor: Executor, grace: Duration) -> (oneshot::Sender<()>, tokio::task::JoinHandle<()>) {
@@ -86,6 +94,88 @@ async fn a_job_that_outlasts_the_grace_period_goes_back_to_the_queue() {
         let done = world.reread(&job).await;
         assert_eq!((done.status, done.attempt), (JobStatus::Completed, 2));
         drop(release);
+    }
+}
+
+/// The real engine, behind what is done before it runs.
+fn engine_after(before: impl Fn(&Options) + Send + Sync + 'static) -> Engine {
+    Arc::new(move |plan, workload, options, control| {
+        before(options);
+        engine::simulate(plan, workload, options, control)
+    })
+}
+
+#[tokio::test]
+async fn a_short_job_does_not_wait_for_long_ones() {
+    const LONG: i64 = 1;
+    for world in &World::all().await {
+        // Long jobs stay until the test lets them go.
+        let (release, released) = mpsc::channel::<()>();
+        let released = Mutex::new(released);
+        let engine = engine_after(move |options| {
+            if options.seed == LONG as u64 {
+                // An error says that all may go.
+                let _ = released.lock().unwrap().recv();
+            }
+        });
+        let mut long = Vec::new();
+        for _ in 0..2 {
+            let change = |new: &mut NewJob| (new.seed, new.total_operations) = (LONG, 1_000_000);
+            let job = world.job(canvas(), &small_workload(), change).await;
+            world.enqueue(&job).await;
+            long.push(job);
+        }
+        let (stop, task) = start(world.executor().with_engine(engine), Duration::from_secs(60));
+        while world.reread(&long[0]).await.status == JobStatus::Queued {
+            tokio::task::yield_now().await;
+        }
+        let short = world.queued().await;
+        while !world.reread(&short).await.status.is_terminal() {
+            tokio::task::yield_now().await;
+        }
+        world.assert_status(&long[0], JobStatus::Running).await;
+        world.assert_status(&long[1], JobStatus::Queued).await;
+        drop(release);
+        while !world.reread(&long[1]).await.status.is_terminal() {
+            tokio::task::yield_now().await;
+        }
+        drop(stop);
+        task.await.unwrap();
+        world.assert_queue_empty().await;
+    }
+}
+
+#[tokio::test]
+async fn the_next_job_of_a_plan_starts_when_one_has_ended_without_a_rest() {
+    for world in &World::all().await {
+        let running = Arc::new(AtomicUsize::new(0));
+        let most = Arc::new(AtomicUsize::new(0));
+        let (seen, most_seen) = (running.clone(), most.clone());
+        let engine = engine_after(move |_| {
+            most_seen.fetch_max(seen.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            std::thread::sleep(Duration::from_millis(20));
+            seen.fetch_sub(1, Ordering::SeqCst);
+        });
+        let mut jobs = Vec::new();
+        for _ in 0..6 {
+            let job = world.job(canvas(), &small_workload(), |new| new.max_concurrent_jobs = 1).await;
+            world.enqueue(&job).await;
+            jobs.push(job);
+        }
+        let (stop, task) = start(world.executor().with_engine(engine), Duration::from_secs(60));
+        while !world.reread(&jobs[5]).await.status.is_terminal() {
+            let stats = world.services.queue.stats().await.unwrap();
+            assert_eq!(stats.resting, 0, "a job was claimed that could not run");
+            assert!(stats.held <= 1, "{stats:?}");
+            tokio::task::yield_now().await;
+        }
+        for job in &jobs {
+            world.assert_status(job, JobStatus::Completed).await;
+        }
+        assert_eq!((most.load(Ordering::SeqCst), running.load(Ordering::SeqCst)), (1, 0));
+        drop(stop);
+        task.await.unwrap();
+        world.assert_queue_empty().await;
     }
 }
 

@@ -7,7 +7,7 @@ use sea_orm::ConnectionTrait;
 use uuid::Uuid;
 use worker::queue::{Delivery, LaneStats, Message, Queue, Stats};
 
-use crate::support::{TestQueue, message, redis_keys, redis_url};
+use crate::support::{TestQueue, delete_key, message, message_of, redis_keys, redis_url};
 
 const LEASE: Duration = Duration::from_secs(30);
 const NOW: Duration = Duration::ZERO;
@@ -215,7 +215,14 @@ async fn entries_that_cannot_be_read_are_dropped_and_stop_nobody() {
             (Uuid::now_v7().to_string(), r#"{"v":2,"kind":"simulation"}"#),
         ];
         for (id, payload) in &bad {
-            plant(test, id, payload).await;
+            let message = enqueued(queue, Priority::Normal).await;
+            spoil(test, &message, id, payload).await;
+        }
+        let gone = enqueued(queue, Priority::Normal).await;
+        if *kind == "redis" {
+            delete_key(&format!("{{{}}}:job:{}", test.namespace, gone.id)).await;
+        } else {
+            queue.cancel(gone.id).await.unwrap();
         }
         queue.enqueue(&good).await.unwrap();
         assert_eq!(claim(queue).await.map(|delivery| delivery.id), Some(good.id), "{kind}");
@@ -225,23 +232,26 @@ async fn entries_that_cannot_be_read_are_dropped_and_stop_nobody() {
     }
 }
 
-/// Writes an entry past the queue's own door.
-async fn plant(test: &TestQueue, id: &str, payload: &str) {
+/// Changes an entry past the queue's own door.
+async fn spoil(test: &TestQueue, message: &Message, id: &str, payload: &str) {
+    let TestQueue { namespace, .. } = test;
+    let old = message.id;
     if test.kind == "sql" {
-        let sql = format!(
-            "INSERT INTO queue_entries (id, payload, user_id, lane, short, attempts, enqueued_at_ms) \
-             VALUES ('{id}', '{payload}', '', 1, 0, 0, 0)"
-        );
+        let sql = format!("UPDATE queue_entries SET id = '{id}', payload = '{payload}' WHERE id = '{old}'");
         test.database.db.execute_unprepared(&sql).await.unwrap();
         return;
     }
     let client = redis::Client::open(redis_url().unwrap()).unwrap();
     let mut connection = client.get_multiplexed_async_connection().await.unwrap();
-    let entry = format!("{{{}}}:entry:{id}", test.namespace);
-    let fields = [("payload", payload), ("lane", "1"), ("since", "0"), ("attempts", "0")];
+    let flow = format!("{{{namespace}}}:long:1:{}", message.user_id);
+    let since: i64 =
+        redis::cmd("ZSCORE").arg(&flow).arg(format!("{old}:0")).query_async(&mut connection).await.unwrap();
+    let entry = |id: &str| format!("{{{namespace}}}:job:{id}");
     redis::pipe()
-        .hset_multiple(entry, &fields)
-        .zadd(format!("{{{}}}:lane:standard", test.namespace), id, 0)
+        .hset(entry(&old.to_string()), "payload", payload)
+        .rename(entry(&old.to_string()), entry(id))
+        .zrem(&flow, format!("{old}:0"))
+        .zadd(&flow, format!("{id}:0"), since)
         .exec_async(&mut connection)
         .await
         .unwrap();
@@ -282,6 +292,45 @@ async fn an_idle_worker_is_woken() {
         queue.retry(&delivery, NOW).await.unwrap();
         wakeups.changed().await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn many_are_queued_at_once_in_their_order() {
+    for TestQueue { queue, kind, .. } in &TestQueue::all().await {
+        let first = message(Priority::Normal);
+        let mut messages: Vec<Message> =
+            (0..1_500).map(|_| message_of(first.user_id, Priority::Normal)).collect();
+        queue.enqueue(&first).await.unwrap();
+        // One of them is known, and one comes twice.
+        messages.insert(700, first);
+        messages.push(messages[3]);
+        queue.enqueue_many(&messages).await.unwrap();
+        queue.enqueue_many(&[]).await.unwrap();
+        let expected: Vec<Uuid> = std::iter::once(&first)
+            .chain(messages.iter().filter(|message| message.id != first.id).take(1_500))
+            .map(|message| message.id)
+            .collect();
+        let claimed = queue.claim("worker", LEASE, 2_000).await.unwrap();
+        assert_eq!(claimed.iter().map(|delivery| delivery.id).collect::<Vec<_>>(), expected, "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn an_entry_stays_in_the_compact_form_of_a_small_hash() {
+    let Some(url) = redis_url() else { return };
+    let queues = TestQueue::all().await;
+    let test = queues.iter().find(|test| test.kind == "redis").unwrap();
+    let first = Message { max_concurrent: u32::MAX, short: true, ..message(Priority::Normal) };
+    test.queue.enqueue(&first).await.unwrap();
+    let mut connection = redis::Client::open(url).unwrap().get_multiplexed_async_connection().await.unwrap();
+    let mut encoding = async || -> String {
+        let key = format!("{{{}}}:job:{}", test.namespace, first.id);
+        redis::cmd("OBJECT").arg("ENCODING").arg(key).query_async(&mut connection).await.unwrap()
+    };
+    assert_eq!(encoding().await, "listpack");
+    // A worker's name has 64 bytes at most.
+    test.queue.claim(&"w".repeat(64), LEASE, 1).await.unwrap();
+    assert_eq!(encoding().await, "listpack");
 }
 
 #[tokio::test]

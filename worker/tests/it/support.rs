@@ -26,11 +26,17 @@ pub fn redis_url() -> Option<String> {
 
 /// Forgets all that Redis holds under a namespace, as a restart without its file does.
 pub async fn empty_redis(namespace: &str) {
-    let Some(url) = redis_url() else { return };
-    let mut connection = redis::Client::open(url).unwrap().get_multiplexed_async_connection().await.unwrap();
-    for key in redis_keys(namespace).await {
-        redis::cmd("DEL").arg(key).exec_async(&mut connection).await.unwrap();
+    if redis_url().is_some() {
+        for key in redis_keys(namespace).await {
+            delete_key(&key).await;
+        }
     }
+}
+
+pub async fn delete_key(key: &str) {
+    let url = redis_url().expect("asked for a key of a Redis that is there");
+    let mut connection = redis::Client::open(url).unwrap().get_multiplexed_async_connection().await.unwrap();
+    redis::cmd("DEL").arg(key).exec_async(&mut connection).await.unwrap();
 }
 
 pub async fn redis_keys(namespace: &str) -> Vec<String> {
@@ -58,6 +64,13 @@ impl TestQueue {
         queues
     }
 
+    /// What the tables hold of entries and their users.
+    pub async fn rows_of_entries(&self) -> Vec<String> {
+        let tables = ["queue_entries", "queue_flows", "queue_buckets"];
+        let rows = self.database.rows().await.into_iter();
+        rows.filter(|(table, _)| tables.contains(&table.as_str())).map(|(_, row)| row).collect()
+    }
+
     async fn in_store(url: Option<&str>, kind: &'static str) -> Self {
         let database = TestDatabase::sqlite().await;
         let namespace = format!("test-{}", Uuid::new_v4());
@@ -69,7 +82,12 @@ impl TestQueue {
 
 pub fn message(priority: Priority) -> Message {
     let (id, user_id) = (Uuid::now_v7(), Uuid::now_v7());
-    Message { kind: JobKind::Simulation, id, user_id, priority, short: false }
+    Message { kind: JobKind::Simulation, id, user_id, priority, short: false, max_concurrent: 0 }
+}
+
+/// A job of this user.
+pub fn message_of(user_id: Uuid, priority: Priority) -> Message {
+    Message { user_id, ..message(priority) }
 }
 
 /// Everything a worker needs, of one mode: SQLite alone, or PostgreSQL with Redis.
