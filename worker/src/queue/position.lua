@@ -23,16 +23,24 @@ if flow.place == 'parked' then
 end
 
 -- Behind so many of its own flow, it is served after as many of every other, and one more of those whose turn is sooner, as
--- far as they have them.
+-- far as they have them. A script must stay short: where there are more flows than it looks at, the rest are taken to have as
+-- much as those.
+local MOST_FLOWS = 1000
 local key = turns('all', lane, flow.place)
 local rank = call('ZRANK', key, flow.name)
 if depth == 0 then
   return place + rank
 end
-for at, name in ipairs(call('ZRANGE', key, 0, -1)) do
+local seen, before = 0, 0
+for at, name in ipairs(call('ZRANGE', key, 0, MOST_FLOWS)) do
   if name ~= flow.name then
     local size = call('ZCARD', ns .. ':long:' .. name) + call('ZCARD', ns .. ':short:' .. name)
-    place = place + math.min(size, at <= rank and depth + 1 or depth)
+    before = before + math.min(size, at <= rank and depth + 1 or depth)
+    seen = seen + 1
   end
 end
-return place
+local others = call('ZCARD', key) - 1
+if seen < others then
+  before = math.floor(before * others / seen)
+end
+return place + before
