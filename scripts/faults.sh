@@ -6,6 +6,7 @@ set -Eeuo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/packages.sh
 install_server_packages
-# The suite runs the programs as they lie beside each other.
-cargo build --locked -p api -p worker --bins
-exec cargo test --locked -p api --test faults -- "$@"
+# The suite runs the programs as they lie beside each other. All tests are built, because the same packages are built for them: another
+# selection would have other features, and would build the programs once more.
+cargo test --locked --workspace --no-run
+exec cargo test --locked --workspace --test faults -- "$@"

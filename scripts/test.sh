@@ -101,7 +101,7 @@ cargo fmt --all --check
 
 say "lints"
 cargo clippy --workspace --all-targets --locked -- -D warnings
-cargo clippy -p api --test faults --locked -- -D warnings
+cargo clippy --workspace --test faults --locked -- -D warnings
 
 say "tests"
 cargo test --workspace --locked

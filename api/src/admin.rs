@@ -18,6 +18,8 @@ use entity::{
 use uuid::Uuid;
 use worker::pool::Services;
 
+/// By then every worker has looked at what it may claim.
+const HEARD: Duration = Duration::from_secs(3);
 /// Between two looks at what still runs.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -96,7 +98,7 @@ pub async fn run(config: &Config, command: Admin) -> Result<ExitCode, StartError
             say(if job.status == JobStatus::Canceled { "canceled" } else { "its worker was asked to stop" })
         }),
         Admin::Jobs(Jobs::Drain { undo: true }) => {
-            queues::drain(&services, false).await.map(|_| say("workers claim jobs again"))
+            queues::drain(&services, false).await.map(|()| say("workers claim jobs again"))
         }
         Admin::Jobs(Jobs::Drain { undo: false }) => drain(&services).await,
     };
@@ -126,7 +128,9 @@ fn say(line: &str) -> ExitCode {
 
 /// Waits until no worker holds a job.
 async fn drain(services: &Services) -> ServiceResult<ExitCode> {
-    let mut held = queues::drain(services, true).await?;
+    queues::drain(services, true).await?;
+    tokio::time::sleep(HEARD).await;
+    let mut held = queues::running(services).await?;
     while held > 0 {
         println!("{held} jobs still run");
         tokio::time::sleep(LOOK).await;

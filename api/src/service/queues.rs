@@ -105,10 +105,9 @@ pub async fn cancel(services: &Services, id: Uuid) -> ServiceResult<simulation_j
     cancel_job(services, id).await
 }
 
-/// Lets workers claim nothing more, or again, as the operator; how many jobs still run.
-pub async fn drain(services: &Services, drained: bool) -> ServiceResult<u64> {
-    workers::set_drained(&services.db, drained).await?;
-    running(services).await
+/// Lets workers claim nothing more, or again, as the operator. They hear of it within two seconds.
+pub async fn drain(services: &Services, drained: bool) -> ServiceResult<()> {
+    Ok(workers::set_drained(&services.db, drained).await?)
 }
 
 /// How many jobs workers hold.
