@@ -2,7 +2,7 @@
 //! file names a type of apalis.
 //!
 //! A slot is a permit that travels with the delivery: no delivery is claimed before there is a slot for it, so that none
-//! waits, leased, behind a long one. Of several slots one is for short jobs alone, so that they need not wait for long ones.
+//! waits, leased, behind a long one. Of four slots or more one is for short jobs alone, so that they need not wait for long ones.
 
 use std::{
     collections::VecDeque,
@@ -109,6 +109,10 @@ impl Source {
     }
 }
 
+/// Slots of which one is kept for short jobs. Of fewer it would be too many: long jobs alone would leave half of a small machine
+/// without work.
+const FEWEST_WITH_SHORT: usize = 4;
+
 /// The slots of a worker, free or not.
 #[derive(Clone)]
 struct Slots {
@@ -119,7 +123,7 @@ struct Slots {
 
 impl Slots {
     fn new(concurrency: usize) -> Self {
-        let short = usize::from(concurrency > 1);
+        let short = usize::from(concurrency >= FEWEST_WITH_SHORT);
         Self { any: Arc::new(Semaphore::new(concurrency - short)), short: Arc::new(Semaphore::new(short)) }
     }
 }

@@ -27,10 +27,18 @@ use crate::support::{World, canvas, endless_workload, engine_of, small_workload}
 
 /// A worker in a task of its own, and what stops it.
 fn start(executor: Executor, grace: Duration) -> (oneshot::Sender<()>, tokio::task::JoinHandle<()>) {
+    start_with(executor, 2, grace)
+}
+
+fn start_with(
+    executor: Executor,
+    slots: usize,
+    grace: Duration,
+) -> (oneshot::Sender<()>, tokio::task::JoinHandle<()>) {
     let (stop, stopped) = oneshot::channel::<()>();
     let task = tokio::spawn(async move {
         let shutdown = async move { drop(stopped.await) };
-        pool::run_executor(executor, 2, grace, shutdown).await.unwrap();
+        pool::run_executor(executor, slots, grace, shutdown).await.unwrap();
     });
     (stop, task)
 }
@@ -119,24 +127,29 @@ async fn a_short_job_does_not_wait_for_long_ones() {
             }
         });
         let mut long = Vec::new();
-        for _ in 0..2 {
+        for _ in 0..4 {
             let change = |new: &mut NewJob| (new.seed, new.total_operations) = (LONG, 1_000_000);
             let job = world.job(canvas(), &small_workload(), change).await;
             world.enqueue(&job).await;
             long.push(job);
         }
-        let (stop, task) = start(world.executor().with_engine(engine), Duration::from_secs(60));
-        while world.reread(&long[0]).await.status == JobStatus::Queued {
-            tokio::task::yield_now().await;
+        let executor = world.executor().with_engine(engine);
+        let (stop, task) = start_with(executor, 4, Duration::from_secs(60));
+        for running in &long[..3] {
+            while world.reread(running).await.status == JobStatus::Queued {
+                tokio::task::yield_now().await;
+            }
         }
         let short = world.queued().await;
         while !world.reread(&short).await.status.is_terminal() {
             tokio::task::yield_now().await;
         }
-        world.assert_status(&long[0], JobStatus::Running).await;
-        world.assert_status(&long[1], JobStatus::Queued).await;
+        for running in &long[..3] {
+            world.assert_status(running, JobStatus::Running).await;
+        }
+        world.assert_status(&long[3], JobStatus::Queued).await;
         drop(release);
-        while !world.reread(&long[1]).await.status.is_terminal() {
+        while !world.reread(&long[3]).await.status.is_terminal() {
             tokio::task::yield_now().await;
         }
         drop(stop);
