@@ -137,16 +137,23 @@ impl Executor {
         }
     }
 
+    fn is_drained(&self) -> bool {
+        self.drained.load(Ordering::Relaxed)
+    }
+
     /// Claims up to `count` deliveries; none while an operator wants the workers drained.
     pub async fn claim(&self, count: usize) -> Result<Vec<Delivery>, QueueError> {
-        if self.drained.load(Ordering::Relaxed) {
+        if self.is_drained() {
             return Ok(Vec::new());
         }
         self.services.queue.claim(&self.worker, self.timing.lease, count).await
     }
 
-    /// Claims up to `count` deliveries of short jobs.
+    /// Claims up to `count` deliveries of short jobs, as [`Self::claim`] does.
     pub async fn claim_short(&self, count: usize) -> Result<Vec<Delivery>, QueueError> {
+        if self.is_drained() {
+            return Ok(Vec::new());
+        }
         self.services.queue.claim_short(&self.worker, self.timing.lease, count).await
     }
 

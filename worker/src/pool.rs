@@ -113,6 +113,8 @@ pub async fn run_executor(
     // A rate of something that has not happened yet is 0, not unknown.
     metrics::counter!("simulation_runs_completed_total").increment(0);
     metrics::counter!("simulation_runs_failed_total", "code" => FailureCode::Internal.as_str()).increment(0);
+    // Before the first claim: a worker that starts while all are drained is drained, too.
+    look_at_controls(&executor).await;
     let (stop, stopping) = watch::channel(false);
     tracing::info!(worker = %executor.worker, concurrency, "the worker takes jobs");
     let shutdown = async {
@@ -141,11 +143,15 @@ pub async fn run_executor(
 /// Claims nothing while an operator wants the workers drained.
 async fn obey(executor: &Executor) {
     loop {
-        match workers::drained(&executor.services.db).await {
-            Ok(drained) => executor.set_drained(drained),
-            Err(error) => tracing::warn!(%error, "the database does not tell whether to drain"),
-        }
         tokio::time::sleep(CONTROLS).await;
+        look_at_controls(executor).await;
+    }
+}
+
+async fn look_at_controls(executor: &Executor) {
+    match workers::drained(&executor.services.db).await {
+        Ok(drained) => executor.set_drained(drained),
+        Err(error) => tracing::warn!(%error, "the database does not tell whether to drain"),
     }
 }
 

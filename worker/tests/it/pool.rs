@@ -12,7 +12,10 @@ use std::{
 use engine::Options;
 use entity::{
     status::JobStatus,
-    store::jobs::{self, NewJob},
+    store::{
+        jobs::{self, NewJob},
+        workers,
+    },
 };
 use futures_util::StreamExt;
 use tokio::sync::oneshot;
@@ -230,5 +233,30 @@ async fn a_running_job_whose_notice_was_lost_stops_with_the_next_heartbeat() {
         let heartbeat = Duration::from_millis(20);
         let timing = Timing { heartbeat, progress: NEVER, ..Timing::default() };
         cancel_running(world, timing, false).await;
+    }
+}
+
+#[tokio::test]
+async fn a_drained_worker_claims_nothing_until_it_may() {
+    for world in &World::all().await {
+        let db = &world.services.db;
+        workers::set_drained(db, true).await.unwrap();
+        let job = world.queued().await;
+        let (stop, task) = start_with(world.executor(), 4, Duration::from_secs(60));
+        while workers::alive(db).await.unwrap().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        // It lives, and has looked at the queue as often as it would have to.
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        world.assert_status(&job, JobStatus::Queued).await;
+        workers::set_drained(db, false).await.unwrap();
+        while !world.reread(&job).await.status.is_terminal() {
+            tokio::task::yield_now().await;
+        }
+        drop(stop);
+        task.await.unwrap();
+        assert!(workers::alive(db).await.unwrap().is_empty(), "a worker that ends leaves the register");
     }
 }
