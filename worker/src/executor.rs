@@ -91,7 +91,8 @@ impl Executor {
             memory_limit_bytes: config.job_memory_mb << 20,
             isolated_in: match config.job_isolation {
                 Isolation::Thread => None,
-                Isolation::Process => std::env::current_exe().ok().map(Arc::from),
+                // A program that cannot be found starts no child: without its bounds nothing is simulated.
+                Isolation::Process => Some(std::env::current_exe().unwrap_or_default().into()),
             },
             maintenance_hour: config.maintenance_hour,
             handing_back: Arc::new(watch::Sender::new(false)),

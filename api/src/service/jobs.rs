@@ -97,12 +97,16 @@ pub async fn submit(
         tracing::info!(user_id = %job.user_id, design_id = %job.design_id, job_id = %job.id, action = "job_answered", "job answered by an earlier run");
         return Ok(job);
     }
-    // The row is the truth: what does not reach the queue now, the reconciler brings there.
-    if let Err(error) = services.queue.enqueue(&Message::simulation(&job)).await {
-        tracing::warn!(job_id = %job.id, %error, "a job waits for the reconciler because the queue did not take it");
-    }
+    tell_queue(services, &job).await;
     tracing::info!(user_id = %job.user_id, design_id = %job.design_id, job_id = %job.id, action = "job_submitted", "job submitted");
     Ok(job)
+}
+
+/// Tells the queue of a job that was stored. The row is the truth: what does not reach the queue now, the reconciler brings there.
+pub(super) async fn tell_queue(services: &Services, job: &simulation_job::Model) {
+    if let Err(error) = services.queue.enqueue(&Message::simulation(job)).await {
+        tracing::warn!(job_id = %job.id, %error, "a job waits for the reconciler because the queue did not take it");
+    }
 }
 
 /// The version to run, if the viewer may run it.

@@ -14,12 +14,13 @@ use entity::{
 };
 use url::Url;
 use uuid::Uuid;
-use worker::{
-    pool::Services,
-    queue::{Message, Stats},
-};
+use worker::{pool::Services, queue::Stats};
 
-use super::{Fault, ServiceResult, UserError, administration::require_admin, jobs::cancel_job};
+use super::{
+    Fault, ServiceResult, UserError,
+    administration::require_admin,
+    jobs::{cancel_job, tell_queue},
+};
 use crate::{
     auth::{Tokens, Viewer, pass},
     config,
@@ -96,7 +97,7 @@ pub async fn retry(services: &Services, id: Uuid) -> ServiceResult<simulation_jo
     }
     let job = jobs::insert(&txn, NewJob::from(&ended)).await?;
     commit(txn).await?;
-    services.queue.enqueue(&Message::simulation(&job)).await?;
+    tell_queue(services, &job).await;
     Ok(job)
 }
 
