@@ -173,3 +173,16 @@ pub(crate) fn summary_text(report: &Report) -> String {
     );
     text
 }
+
+/// A number with four significant digits, or all digits before its point.
+pub(crate) fn figure(value: f64) -> String {
+    let size = value.abs();
+    let decimals = match size {
+        _ if size >= 1e3 || value == 0.0 => 0,
+        _ if size >= 1e2 => 1,
+        _ if size >= 10.0 => 2,
+        _ if size >= 1.0 => 3,
+        _ => 4,
+    };
+    format!("{value:.decimals$}")
+}
