@@ -11,6 +11,7 @@ mod error;
 pub mod estimate;
 #[cfg(feature = "cli")]
 pub mod fidelity;
+pub mod formulas;
 mod kernel;
 mod metrics;
 pub mod plan;
@@ -21,6 +22,7 @@ pub mod sweep;
 pub mod templates;
 mod trace;
 mod units;
+pub mod warmup;
 pub mod workload;
 
 pub use design::{Canvas, Checked, Code, Diagnostic, Severity, catalog};

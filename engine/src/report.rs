@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
+use crate::formulas::FormulaCheck;
+
 /// The result of one simulation. All times are virtual.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Report {
@@ -23,6 +25,9 @@ pub struct Report {
     pub events: Vec<Event>,
     /// Events that happened in traced operations, kept or not.
     pub event_count: u64,
+    /// Closed forms beside what was simulated, where there are any.
+    #[serde(default)]
+    pub formulas: Vec<FormulaCheck>,
     pub warnings: Vec<Warning>,
     /// SHA-256, in hexadecimal, over the canonical JSON of the rest.
     pub result_hash: String,
@@ -172,6 +177,7 @@ impl Report {
             self.event_count
         );
         list(&format!("{head},\"events\":"), &mut self.events.iter().map(canonical))?;
+        list(",\"formulas\":", &mut self.formulas.iter().map(canonical))?;
         list(",\"latency_breakdown\":", &mut self.latency_breakdown.iter().map(canonical))?;
         list(",\"operations\":", &mut self.operations.iter().map(canonical))?;
         let seed = format!(",\"result_hash\":\"\",\"seed\":{},\"series\":", self.seed);
@@ -224,6 +230,7 @@ mod tests {
             series: Vec::new(),
             events: (0..3).map(event).collect(),
             event_count: 9,
+            formulas: Vec::new(),
             warnings: vec![warning.clone(), warning],
             result_hash: String::new(),
         };

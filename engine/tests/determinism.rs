@@ -62,12 +62,12 @@ fn pinned_reports() {
         digest[..8].iter().map(|byte| format!("{byte:02x}")).collect::<String>()
     };
     let pinned = [
-        ("heap-btree", "ycsb-a", "fc5056846c30e10d"),
-        ("heap-btree", "ycsb-e", "bfd12bf44b5a60fe"),
-        ("clustered-large-pool", "ycsb-f", "b9cb019010a74b2e"),
-        ("ingest-async-cloud", "inserts", "085005a24f7455b3"),
-        ("lsm-leveled", "ycsb-a", "750b6c60eba7564f"),
-        ("full-scan-ssd", "full-scans", "5463663594683559"),
+        ("heap-btree", "ycsb-a", "a83fe1990118d2cb"),
+        ("heap-btree", "ycsb-e", "6ef2a63f14ff9650"),
+        ("clustered-large-pool", "ycsb-f", "ab0e46a4d9b811cf"),
+        ("ingest-async-cloud", "inserts", "bc8a3c08d32c4409"),
+        ("lsm-leveled", "ycsb-a", "8aeabd61c59272f6"),
+        ("full-scan-ssd", "full-scans", "f85163e5d86a2829"),
     ];
     let found: Vec<_> =
         pinned.iter().map(|(design, workload, _)| (*design, *workload, hash(design, workload))).collect();

@@ -224,7 +224,7 @@ pub fn simulate(
 ) -> Result<Report, SimulateError> {
     let mut kernel = Kernel::load(plan, workload, options, control)?;
     kernel.run(options)?;
-    let report = kernel.into_report(options)?;
+    let report = kernel.into_report(workload, options)?;
     control.set_progress(1, 1);
     Ok(report)
 }
