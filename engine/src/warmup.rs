@@ -115,7 +115,7 @@ fn late(series: &Series, measured_from_seconds: f64) -> Option<Late<'_>> {
     let error = libm::sqrt(after.variance * (1.0 / before.count + 1.0 / after.count));
     let matters =
         difference > STANDARD_ERRORS * error && difference > SMALLEST_DIFFERENCE * libm::fabs(after.mean);
-    matters.then(|| Late {
+    matters.then_some(Late {
         series,
         until_seconds: until as f64 * batch_seconds,
         too_late,

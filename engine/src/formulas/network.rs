@@ -7,6 +7,8 @@ use crate::plan::Spec;
 const SERVICE: [&str; 3] = ["cpu", "device_read", "device_write"];
 /// Beside what the ends of the interval cut off.
 const TOLERANCE: f64 = 0.02;
+/// Operations of each kind that must have ended.
+const FEWEST: u64 = 5;
 
 /// Operations in a closed loop: N = X (R + Z) (Little, "A Proof for the Queuing Formula L = λW", 1961).
 pub fn population(throughput: f64, response_seconds: f64, think_seconds: f64) -> f64 {
@@ -26,9 +28,11 @@ pub(super) fn checks(run: &Run<'_>) -> Vec<FormulaCheck> {
     let summary = &run.report.summary;
     let (clients, operations) = (run.clients(), run.operations());
     let think_seconds = run.workload.config.think_time_ms / 1e3;
-    // Operations under way at an end of the interval count whole, or not at all: each client has one, as long as the longest at most.
-    let ends = clients / operations + summary.latency_max_ms / 1e3 / run.seconds();
-    let enough = ends <= 0.05;
+    // Operations under way at an end of the interval count whole, or not at all: each client has one, as long as the longest at most;
+    // what never ended is not known to be as short.
+    let cut_seconds = summary.latency_max_ms / 1e3 + think_seconds;
+    let ends = clients / operations + cut_seconds / run.seconds();
+    let enough = ends <= 0.05 && run.report.operations.iter().all(|operation| operation.operations >= FEWEST);
     let few = "the interval is short, or has few operations a client: what its ends cut matters";
     let in_loop = population(summary.throughput_qps, summary.latency_mean_ms / 1e3, think_seconds);
     let little = FormulaCheck::new(

@@ -72,8 +72,7 @@ pub fn sentence(compared: &[Comparison], a: &str, b: &str) -> String {
     let mut significant: Vec<&Comparison> =
         compared.iter().filter(|comparison| comparison.verdict == Verdict::Significant).collect();
     // Where a has none at all the difference is without measure; it comes first.
-    let size =
-        |comparison: &Comparison| comparison.relative.map_or(f64::INFINITY, |relative| libm::fabs(relative));
+    let size = |comparison: &Comparison| comparison.relative.map_or(f64::INFINITY, libm::fabs);
     significant.sort_by(|one, other| size(other).total_cmp(&size(one)));
     let named: Vec<String> = significant.iter().take(NAMED).map(|comparison| told(comparison)).collect();
     match named.split_last() {

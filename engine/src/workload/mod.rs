@@ -8,6 +8,7 @@ pub(crate) mod keyspace;
 pub(crate) mod permutation;
 pub(crate) mod presets;
 mod read;
+pub(crate) mod sampled;
 mod sql;
 pub(crate) mod zipf;
 

@@ -4,12 +4,12 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use clap::Args;
+use engine::Control;
 use engine::replications::compare::{Comparison, Verdict, compare, sentence};
 use engine::replications::replicate;
-use engine::{Control, Options};
 use serde_json::json;
 
-use crate::input::{Design, Failure, Size, plan_of, refused, to_json, workload_of};
+use crate::input::{Budget, Design, Failure, Size, plan_of, refused, to_json, workload_of};
 use crate::print::figure;
 
 #[derive(Args)]
@@ -27,16 +27,13 @@ pub(crate) struct Arguments {
     /// Runs of each design, under the seeds SEED, SEED + 1 …
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     runs: u32,
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
     /// Prints every figure of every run as JSON.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
     size: Size,
-    /// Memory a run may hold.
-    #[arg(long, default_value_t = 2048)]
-    memory_mb: u64,
+    #[command(flatten)]
+    budget: Budget,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<String, Failure> {
@@ -45,8 +42,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<String, Failure> {
     let mut workload =
         workload_of(arguments.workload.as_deref(), arguments.workload_template.as_deref(), template)?;
     arguments.size.apply(&mut workload);
-    let options =
-        Options { seed: arguments.seed, memory_limit_bytes: arguments.memory_mb << 20, ..Options::default() };
+    let options = arguments.budget.options();
     // Both are checked before either is run.
     let of = |design: &Design| plan_of(&design.canvas).map_err(|failure| failure.about(&design.name));
     let (plan_a, plan_b) = (of(&a)?, of(&b)?);
@@ -65,8 +61,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<String, Failure> {
         text,
         "{} runs of each, seeds {} to {}; differences with their 95 % interval\n",
         arguments.runs,
-        arguments.seed,
-        arguments.seed.wrapping_add(u64::from(arguments.runs) - 1)
+        arguments.budget.seed,
+        arguments.budget.seed.wrapping_add(u64::from(arguments.runs) - 1)
     );
     let _ = writeln!(text, "{:<22} {:>12} {:>12} {:>26} {:>20}", "metric", "A", "B", "B - A", "relative");
     compared.iter().for_each(|comparison| text.push_str(&row(comparison)));

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use clap::Args;
 use engine::design::{self, Diagnostic};
-use engine::{Checked, Plan, SimulateError, Workload, templates, workload};
+use engine::{Checked, Options, Plan, Sampling, SimulateError, Workload, templates, workload};
 use serde_json::Value;
 
 /// What to print before leaving, and with which code.
@@ -52,6 +52,49 @@ impl Size {
         if let Some(clients) = self.clients {
             workload.config.concurrency = clients;
         }
+    }
+}
+
+/// Under which seed, and with how much.
+#[derive(Args)]
+pub(crate) struct Budget {
+    /// Everything random follows from it.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Memory a run may hold.
+    #[arg(long, default_value_t = 2048)]
+    memory_mb: u64,
+    /// Simulates one key in so many: off, a number, or auto, which samples what is expected to take more than --budget-seconds or
+    /// the memory.
+    #[arg(long, default_value = "off", value_parser = read_sampling)]
+    sampling: Sampling,
+    /// Processor time that a run may take before `--sampling auto` samples it.
+    #[arg(long, default_value_t = 60.0)]
+    budget_seconds: f64,
+}
+
+impl Budget {
+    pub(crate) fn options(&self) -> Options {
+        Options {
+            seed: self.seed,
+            memory_limit_bytes: self.memory_mb << 20,
+            sampling: match self.sampling {
+                Sampling::Auto { .. } => Sampling::Auto { seconds: self.budget_seconds },
+                stated => stated,
+            },
+            ..Options::default()
+        }
+    }
+}
+
+fn read_sampling(text: &str) -> Result<Sampling, String> {
+    match text {
+        "off" => Ok(Sampling::Off),
+        "auto" => Ok(Sampling::Auto { seconds: 0.0 }),
+        number => match number.parse() {
+            Ok(one_in) if one_in > 1 => Ok(Sampling::OneIn(one_in)),
+            _ => Err("it is off, auto, or a whole number above 1".to_owned()),
+        },
     }
 }
 

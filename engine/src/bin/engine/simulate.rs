@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use engine::{Control, Options, TraceLevel};
 
-use crate::input::{Failure, Size, design_template, plan_of, read_json, refused, to_json, workload_of};
+use crate::input::{
+    Budget, Failure, Size, design_template, plan_of, read_json, refused, to_json, workload_of,
+};
 use crate::print;
 
 #[derive(Args)]
@@ -21,9 +23,8 @@ pub(crate) struct Arguments {
     /// A workload template instead of a workload file.
     #[arg(long = "workload", value_name = "SLUG", conflicts_with = "workload", id = "workload_slug")]
     workload_slug: Option<String>,
-    /// Everything random follows from it.
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
+    #[command(flatten)]
+    budget: Budget,
     #[arg(long, value_enum, default_value_t = Trace::Sampled)]
     trace: Trace,
     /// Prints the whole report as JSON.
@@ -34,9 +35,6 @@ pub(crate) struct Arguments {
     /// Events kept at most.
     #[arg(long, default_value_t = 10_000)]
     max_events: usize,
-    /// Memory the run may hold.
-    #[arg(long, default_value_t = 2048)]
-    memory_mb: u64,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -58,15 +56,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<String, Failure> {
     arguments.size.apply(&mut workload);
     let plan = plan_of(&canvas)?;
     let options = Options {
-        seed: arguments.seed,
         trace: match arguments.trace {
             Trace::None => TraceLevel::None,
             Trace::Sampled => TraceLevel::Sampled,
             Trace::Full => TraceLevel::Full,
         },
         max_events: arguments.max_events,
-        memory_limit_bytes: arguments.memory_mb << 20,
-        ..Options::default()
+        ..arguments.budget.options()
     };
     let report = engine::simulate(&plan, &workload, &options, &Control::default()).map_err(refused)?;
     if arguments.json { to_json(&report) } else { Ok(print::summary_text(&report)) }

@@ -7,10 +7,10 @@ use clap::Args;
 use engine::replications::{Replications, metric, replicate};
 use engine::sweep::knee::knee;
 use engine::sweep::{Point, Setting, grid};
-use engine::{Checked, Control, Options, Plan, Workload, design, workload};
+use engine::{Checked, Control, Plan, Workload, design, workload};
 use serde_json::{Value, json};
 
-use crate::input::{Design, Failure, Size, list, refused, to_json, workload_of};
+use crate::input::{Budget, Design, Failure, Size, list, refused, to_json, workload_of};
 use crate::print::figure;
 
 /// What a row tells, and whether its curve may have a knee.
@@ -38,16 +38,13 @@ pub(crate) struct Arguments {
     /// Runs of each point, under the seeds SEED, SEED + 1 …; rows tell their means.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     runs: u32,
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
     /// Prints every figure of every run as JSON.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
     size: Size,
-    /// Memory a run may hold.
-    #[arg(long, default_value_t = 2048)]
-    memory_mb: u64,
+    #[command(flatten)]
+    budget: Budget,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<String, Failure> {
@@ -65,8 +62,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<String, Failure> {
     let points = grid(&settings, &design.canvas, &workload).map_err(Failure::Usage)?;
     // All are checked before the first is run.
     let checked = points.iter().map(|point| check(point, &settings)).collect::<Result<Vec<_>, _>>()?;
-    let options =
-        Options { seed: arguments.seed, memory_limit_bytes: arguments.memory_mb << 20, ..Options::default() };
+    let options = arguments.budget.options();
     let found = points
         .iter()
         .zip(&checked)
