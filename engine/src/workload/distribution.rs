@@ -3,6 +3,7 @@
 use super::benchmark_law::{NuRand, sysbench_pareto, sysbench_special};
 use super::key::KeyLaw;
 use super::permutation::Permutation;
+use super::sampled::SampledDraw;
 use super::zipf::{YcsbZipf, Zipf, ycsb_hash};
 use super::{Config, Distribution, defaults};
 use crate::prng::{Rng, Stream};
@@ -64,6 +65,8 @@ pub(crate) enum KeyDraw {
     NuRand(NuRand),
     SysbenchSpecial,
     SysbenchPareto,
+    /// The draws of a larger table that fall on its sample.
+    Sampled(Box<SampledDraw>),
 }
 
 impl KeyDraw {
@@ -196,6 +199,7 @@ impl KeyDraw {
             Self::NuRand(law) => law.draw(rng, present),
             Self::SysbenchSpecial => sysbench_special(rng, present),
             Self::SysbenchPareto => sysbench_pareto(rng, present),
+            Self::Sampled(sampled) => sampled.draw(rng, present, operation),
         };
         if record < present { record } else { record % present }
     }
@@ -209,6 +213,7 @@ impl KeyDraw {
             | Self::ZipfianWithLoop { .. }
             | Self::ShiftingZipfian { .. }
             | Self::Latest(_) => 8 << 14,
+            Self::Sampled(sampled) => sampled.memory_bytes(),
             _ => 0,
         }
     }

@@ -11,6 +11,7 @@ pub(crate) mod part;
 pub(crate) mod permutation;
 pub(crate) mod presets;
 mod read;
+pub(crate) mod sampled;
 mod sql;
 pub(crate) mod zipf;
 

@@ -83,7 +83,7 @@ impl Script {
                 (
                     Delete,
                     format!("DELETE FROM {table} WHERE id = ?"),
-                    json!({"key_column": "id", "key": key()}),
+                    json!({"key_column": "id", "key": oldest}),
                 ),
                 (Insert, format!("INSERT INTO {table} (id, k, c, pad) VALUES (?, ?, ?, ?)"), json!({})),
             ]);
