@@ -7,6 +7,7 @@ pub(crate) mod key;
 pub(crate) mod keyspace;
 pub(crate) mod permutation;
 pub(crate) mod presets;
+pub(crate) mod query;
 mod read;
 mod sql;
 pub(crate) mod zipf;

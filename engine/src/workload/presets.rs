@@ -1,4 +1,4 @@
-//! The workloads of the YCSB core package (A to F) and two simple extremes.
+//! The workloads of the YCSB core package (A to F), simple extremes, and a report that joins.
 //!
 //! YCSB's figures: 10 fields of 100 bytes, hashed insert order, zipfian requests with theta 0.99, scans of 1 to 100 rows,
 //! uniformly (Cooper et al., "Benchmarking Cloud Serving Systems with YCSB", SoCC 2010, and its workload files). Updates write
@@ -6,7 +6,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Config, Distribution, InsertOrder, Operation, OperationType, Workload, defaults};
+use super::{Config, Distribution, InsertOrder, Operation, OperationType, Table, Workload, defaults};
 
 const READ: &str = "SELECT * FROM main WHERE id = ?";
 const UPDATE: &str = "UPDATE main SET field0 = ? WHERE id = ?";
@@ -113,4 +113,29 @@ pub(crate) fn point_reads_small() -> Workload {
     config.record_bytes = 200;
     config.warmup_operations = Some(20);
     Workload { operations: vec![read(100.0)], tables: Vec::new(), config }
+}
+
+pub(crate) fn orders_with_customers() -> Workload {
+    let table = |name: &str, record_count: u64| Table {
+        name: name.to_owned(),
+        record_count,
+        record_bytes: 100,
+        key_bytes: defaults::KEY_BYTES,
+        insert_order: InsertOrder::Ascending,
+    };
+    let join = "SELECT * FROM orders o JOIN customers c ON o.customer_id = c.id";
+    let query = |end: &str, weight: f64, name: &str| {
+        operation(OperationType::Select, &format!("{join}{end}"), weight, json!({"name": name}))
+    };
+    let mut config = config(20, 2, Distribution::Uniform);
+    config.warmup_operations = Some(2);
+    Workload {
+        operations: vec![
+            query("", 40.0, "report"),
+            query(" ORDER BY o.day LIMIT 100", 40.0, "latest"),
+            query(" WHERE o.id = ?", 20.0, "one order"),
+        ],
+        tables: vec![table("orders", 20_000), table("customers", 4_000)],
+        config,
+    }
 }
