@@ -28,6 +28,7 @@ use crate::workload::access::{Access, KeyChoice};
 use crate::workload::distribution::KeyDraw;
 use crate::workload::key::KeyLaw;
 use crate::workload::keyspace::KeySpace;
+use crate::workload::sampled::{Sample, SampledDraw};
 use crate::workload::{Config, OperationType, Table, Workload};
 
 /// How a statement finds its rows, by number instead of by block.
@@ -107,6 +108,7 @@ impl<'a> Kernel<'a> {
     pub(super) fn load(
         plan: &'a Plan,
         workload: &Workload,
+        one_in: Option<u32>,
         options: &Options,
         control: &'a Control,
     ) -> Result<Self, SimulateError> {
@@ -131,10 +133,16 @@ impl<'a> Kernel<'a> {
         world.add_devices(memory)?;
         world.add_tables(&program.tables, &key_spaces, &changes, control, memory)?;
         world.add_operators(memory)?;
+        if let Some(one_in) = one_in {
+            for block in &mut world.trees {
+                let height = block.tree.height_of(block.tree.pages(0) * u64::from(one_in));
+                block.unseen_levels = (height - block.tree.height()) as u8;
+            }
+        }
 
         let mut tables = Vec::with_capacity(program.tables.len());
         for (index, (table, keys)) in program.tables.iter().zip(key_spaces).enumerate() {
-            let draws = draws(&program, index, config, table, changes[index].inserts, seed);
+            let draws = draws(&program, index, config, table, changes[index].inserts, one_in, seed);
             memory.charge(draws.iter().map(KeyDraw::memory_bytes).sum())?;
             let table_plan = plan.table(&table.name);
             let storage = table_plan.and_then(|plan| plan.storage);
@@ -322,15 +330,27 @@ fn draws(
     config: &Config,
     rows: &Table,
     inserts: u64,
+    one_in: Option<u32>,
     seed: u64,
 ) -> Vec<KeyDraw> {
-    laws(program, table)
-        .into_iter()
-        .map(|law| {
-            let stream = Stream::new(seed, &format!("hot keys of {}", rows.name));
-            KeyDraw::new(law, config, rows.record_count, inserts, stream)
-        })
-        .collect()
+    let times = u64::from(one_in.unwrap_or(1));
+    let draws = laws(program, table).into_iter().map(|law| {
+        let stream = Stream::new(seed, &format!("hot keys of {}", rows.name));
+        KeyDraw::new(law, config, rows.record_count * times, inserts * times, stream)
+    });
+    let mut draws: Vec<KeyDraw> = draws.collect();
+    // Where all records are alike, any of them are a fair sample.
+    let mut skewed: Vec<KeyDraw> =
+        draws.iter().filter(|draw| !matches!(draw, KeyDraw::Uniform)).cloned().collect();
+    if one_in.is_some() && !skewed.is_empty() {
+        let stream = Stream::new(seed, &format!("sample of {}", rows.name));
+        let records = (rows.record_count.max(1)) * times;
+        let sample = Sample::fairest(times, &mut skewed, records, stream);
+        for draw in draws.iter_mut().filter(|draw| !matches!(draw, KeyDraw::Uniform)) {
+            *draw = KeyDraw::Sampled(Box::new(SampledDraw::new(draw.clone(), sample)));
+        }
+    }
+    draws
 }
 
 fn laws(program: &Program, table: usize) -> Vec<KeyLaw> {

@@ -17,6 +17,7 @@ mod loaded_tree;
 mod measure;
 mod outcome;
 mod page;
+mod part;
 pub(crate) mod program;
 pub(crate) mod snapshot;
 pub(crate) mod step;
@@ -54,6 +55,7 @@ use client::Client;
 use cost::Costs;
 use horizon::Horizon;
 use load::BoundStatement;
+pub(crate) use part::Part;
 use program::Program;
 use writer_lock::WriterLock;
 
@@ -216,23 +218,23 @@ pub(crate) struct Kernel<'a> {
     next_check: u64,
 }
 
-/// Runs a workload on a plan and reports it.
+/// Runs a workload, or one key in so many of one, and reports it as it was run.
 ///
 /// # Errors
-/// - `InvalidWorkload`: every problem of the workload.
-/// - `InvalidDesign`: plan and workload do not fit together, e.g. a table no storage holds, or a row too large for its pages.
-/// - `Stopped`: the budget of `options` ended, `control` said stop, or no client can ever go on.
-pub fn simulate(
+/// As [`crate::simulate`].
+pub(crate) fn simulate(
     plan: &Plan,
     workload: &Workload,
+    one_in: Option<u32>,
     options: &Options,
     control: &Control,
-) -> Result<Report, SimulateError> {
-    let mut kernel = Kernel::load(plan, workload, options, control)?;
+) -> Result<(Report, Part), SimulateError> {
+    let mut kernel = Kernel::load(plan, workload, one_in, options, control)?;
     kernel.run(options)?;
+    let part = kernel.part(one_in.unwrap_or(1));
     let report = kernel.into_report(options)?;
     control.set_progress(1, 1);
-    Ok(report)
+    Ok((report, part))
 }
 
 impl Kernel<'_> {

@@ -38,6 +38,7 @@ impl Kernel<'_> {
             event_count: self.trace.happened(),
             events: Vec::new(),
             series: Vec::new(),
+            sampling: None,
             result_hash: String::new(),
         };
         report.series = self.sampler.into_series();

@@ -2,6 +2,7 @@
 
 use super::key::KeyLaw;
 use super::permutation::Permutation;
+use super::sampled::SampledDraw;
 use super::zipf::{YcsbZipf, Zipf, ycsb_hash};
 use super::{Config, Distribution, defaults};
 use crate::prng::{Rng, Stream};
@@ -60,6 +61,8 @@ pub(crate) enum KeyDraw {
     },
     /// One after the other, from the first again after the last.
     Sequential,
+    /// The draws of a larger table that fall on its sample.
+    Sampled(Box<SampledDraw>),
 }
 
 impl KeyDraw {
@@ -183,6 +186,7 @@ impl KeyDraw {
                 scatter.forward(place)
             }
             Self::Sequential => operation % present,
+            Self::Sampled(sampled) => sampled.draw(rng, present, operation),
         };
         if record < present { record } else { record % present }
     }
@@ -196,6 +200,7 @@ impl KeyDraw {
             | Self::ZipfianWithLoop { .. }
             | Self::ShiftingZipfian { .. }
             | Self::Latest(_) => 8 << 14,
+            Self::Sampled(sampled) => sampled.memory_bytes(),
             _ => 0,
         }
     }

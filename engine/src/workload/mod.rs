@@ -9,6 +9,7 @@ pub(crate) mod permutation;
 pub(crate) mod presets;
 pub(crate) mod query;
 mod read;
+pub(crate) mod sampled;
 mod sql;
 pub(crate) mod zipf;
 
