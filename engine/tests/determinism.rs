@@ -62,11 +62,11 @@ fn pinned_reports() {
         digest[..8].iter().map(|byte| format!("{byte:02x}")).collect::<String>()
     };
     let pinned = [
-        ("heap-btree", "ycsb-a", "a83fe1990118d2cb"),
-        ("heap-btree", "ycsb-e", "6ef2a63f14ff9650"),
-        ("clustered-large-pool", "ycsb-f", "ab0e46a4d9b811cf"),
+        ("heap-btree", "ycsb-a", "0abca44fe3e53d1b"),
+        ("heap-btree", "ycsb-e", "8c33efea146f04c5"),
+        ("clustered-large-pool", "ycsb-f", "2bc416b73d98ee3a"),
         ("ingest-async-cloud", "inserts", "bc8a3c08d32c4409"),
-        ("lsm-leveled", "ycsb-a", "8aeabd61c59272f6"),
+        ("lsm-leveled", "ycsb-a", "fdcfac706b613bf3"),
         ("full-scan-ssd", "full-scans", "f85163e5d86a2829"),
     ];
     let found: Vec<_> =

@@ -5,11 +5,12 @@ use serde_json::json;
 use super::operator::{CALLS, PAGES, ROWS};
 use super::wal::record::Record;
 use super::{heap, tree_block, wal};
-use crate::kernel::load::{BoundKey, Find};
+use crate::kernel::load::{BoundKey, BoundStatement, Find};
 use crate::kernel::step::{Flow, Step};
 use crate::kernel::{Kernel, Storage};
 use crate::workload::OperationType;
 use crate::workload::access::Access;
+use crate::workload::part::Chosen;
 
 /// Missing rows passed in one step.
 const RANKS_AT_ONCE: u32 = 1 << 12;
@@ -19,7 +20,7 @@ impl Kernel<'_> {
         self.cpu_ns += self.costs.statement_ns;
         let statement = self.statements[usize::from(number)];
         if statement.kind == OperationType::Insert {
-            return self.begin_insert(client, statement.table);
+            return self.begin_insert(client, number);
         }
         let rank = self.choose_key(client, number);
         let (rank, rows) = match statement.access {
@@ -29,7 +30,18 @@ impl Kernel<'_> {
                 (rank, (min_rows + rng.below(max_rows - min_rows + 1)) as u32)
             }
             Access::Scan => (0, u32::MAX),
+            Access::Query => (rank, 1),
         };
+        self.begin_access(client, number, rank, rows)
+    }
+
+    /// Takes the path of a statement to the rows from `rank` on.
+    pub(crate) fn begin_access(&mut self, client: u32, number: u16, rank: u32, rows: u32) -> Flow {
+        let statement = self.statements[usize::from(number)];
+        if matches!(statement.access, Access::Range { .. }) {
+            let state = &mut self.clients[client as usize];
+            (state.pinned_page, state.pinned_map_page) = (u32::MAX, u32::MAX);
+        }
         let reads = statement.kind == OperationType::Select;
         match statement.find {
             Find::Lsm { .. } => self.begin_lsm_statement(client, number, rank, rows),
@@ -52,10 +64,12 @@ impl Kernel<'_> {
                     return self.walk_from(client, tree, level, write);
                 }
                 let leaf = self.trees[usize::from(tree)].tree.leaf_of(rank);
+                self.begin_bitmap(client, number);
                 self.push(client, Step::Range { statement: number, rank, remaining: rows, leaf });
                 self.search(client, tree, rank, false)
             }
             Find::RowId { .. } => self.act_on_row(client, number, rank),
+            Find::Query { query } => self.begin_query(client, query, rank),
             Find::Scan { operator, .. } => {
                 if let Some(operator) = operator {
                     self.operators[usize::from(operator)].counters.add(CALLS, 1);
@@ -81,11 +95,35 @@ impl Kernel<'_> {
             // A table without any row has no key to ask for; rank 0 is then simply not found.
             state.rank = if record < table.keys.universe() { table.keys.rank_of(record) } else { 0 };
             state.record = record;
+        } else if let BoundKey::Part { part, of, at } = statement.key {
+            let number = |slot: u16| state.remembered[usize::from(slot)];
+            let of = of.map(|(slot, table)| {
+                let record = number(slot);
+                Chosen {
+                    record: u64::from(record),
+                    group: self.tables[usize::from(table)].keys.group_of(record),
+                }
+            });
+            let (of, place) = (of.unwrap_or_default(), at.map_or(0, |slot| u64::from(number(slot))));
+            let table = &mut self.tables[usize::from(statement.table)];
+            let part = &mut table.parts[usize::from(part)];
+            let record =
+                part.draw(&mut state.rng, &table.keys, (of, place), table.arrived, state.operation) as u32;
+            state.rank = table.keys.rank_of(record);
+            state.record = record;
+        }
+        if let Some(slot) = statement.remember {
+            state.remembered[usize::from(slot)] = state.record;
+        }
+        if let BoundKey::Fixed(rank) = statement.key {
+            state.rank = rank;
+            state.record = self.tables[usize::from(statement.table)].keys.record_of(rank);
         }
         state.rank
     }
 
-    fn begin_insert(&mut self, client: u32, table: u16) -> Flow {
+    fn begin_insert(&mut self, client: u32, number: u16) -> Flow {
+        let BoundStatement { table, remember, .. } = self.statements[usize::from(number)];
         let state = &mut self.tables[usize::from(table)];
         let record = state.next_record;
         state.next_record += 1;
@@ -94,6 +132,9 @@ impl Kernel<'_> {
         let client_state = &mut self.clients[client as usize];
         client_state.rank = rank;
         client_state.record = record;
+        if let Some(slot) = remember {
+            client_state.remembered[usize::from(slot)] = record;
+        }
         let alone = state.indexes.is_empty()
             && state.column_indexes.is_empty()
             && state.hashes.is_empty()
@@ -183,12 +224,14 @@ impl Kernel<'_> {
         }
         let (tree, storage) = match statement.find {
             Find::Search { tree, fetch, operator } => {
+                let fetch = fetch && !self.seen_by_all(client, &statement, rank);
                 if let Some(operator) = operator {
                     self.operators[usize::from(operator)].counters.add(ROWS, 1);
                     if fetch {
                         self.operators[usize::from(operator)].counters.add(PAGES, 1);
                     }
                 }
+                let table = &self.tables[usize::from(statement.table)];
                 (Some(tree), if fetch { table.storage } else { None })
             }
             Find::Lsm { lsm, fetch, operator } => {
@@ -236,6 +279,7 @@ impl Kernel<'_> {
                 (None, storage)
             }
             Find::Scan { storage, .. } | Find::RowId { storage } => (None, Some(storage)),
+            Find::Query { .. } => return Flow::Next,
         };
         match (storage, tree) {
             (Some(Storage::Heap(heap)), _) => self.act_on_heap_row(client, number, heap, rank, tree),
@@ -274,6 +318,13 @@ impl Kernel<'_> {
             return;
         }
         let page = block.page_of(record);
+        if statement.kind == OperationType::Select && matches!(statement.access, Access::Range { .. }) {
+            // A scan keeps its page pinned: rows in a row on one are one visit.
+            let pinned = std::mem::replace(&mut self.clients[client as usize].pinned_page, page);
+            if pinned == page {
+                return block.counters.add(heap::ROWS_READ, 1);
+            }
+        }
         let mut repeated = 0;
         let (space, number, wal) = (block.space, block.block, block.wal);
         if block.versions.is_some() {
@@ -292,6 +343,7 @@ impl Kernel<'_> {
                 block.expect_hint(page);
                 repeated = block.page_requests_per_update - 1;
                 let bytes = u64::from(block.record_bytes);
+                self.hide_page(client, heap, page);
                 self.log(client, wal, bytes, |kernel| {
                     let block = &kernel.heaps[usize::from(heap)];
                     heap::update::in_place_record(block, page, statement.changed_bytes)

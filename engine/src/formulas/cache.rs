@@ -237,7 +237,7 @@ pub(super) fn checks(run: &Run<'_>, block: BlockIndex) -> Option<FormulaCheck> {
 fn law_of(statement: &Statement) -> Option<KeyLaw> {
     match statement.key {
         KeyChoice::Drawn(law) => Some(law),
-        KeyChoice::Previous => None,
+        _ => None,
     }
 }
 
@@ -270,7 +270,7 @@ fn classes(run: &Run<'_>, statement: &Statement, pool: BlockIndex) -> Option<Vec
         Route::ClusteredSearch { storage } => [Some(storage), None],
         Route::IndexScan { index, table, .. } | Route::IndexSearch { index, table } => [Some(index), table],
         Route::RowId { storage } => [None, Some(storage)],
-        Route::FullScan { .. } => return None,
+        _ => return None,
     };
     let mut classes = Vec::new();
     for block in blocks.into_iter().flatten() {

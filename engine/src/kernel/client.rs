@@ -6,7 +6,9 @@ use super::calendar::Event;
 use super::cause::{CLIENT_QUEUE, CPU};
 use super::step::{Flow, Step};
 use super::{Kernel, MANY_STEPS, STEPS_AT_ONCE, TOUCHED_REST};
+use crate::blocks::bitmap::Bitmap;
 use crate::blocks::buffer::at_commit::SpacePage;
+use crate::blocks::query::QueryRun;
 use crate::blocks::tree::{MAX_LEVELS, Path};
 use crate::prng::{Rng, Stream};
 use crate::workload::OperationType;
@@ -40,6 +42,8 @@ pub(crate) struct Client {
     /// Key of the last statement.
     pub(crate) rank: u32,
     pub(crate) record: u32,
+    /// Records of the statements that later ones refer to.
+    pub(crate) remembered: Vec<u32>,
     /// Logs the transaction in progress has written to, one bit each.
     pub(crate) logs: u128,
     /// Operations of the transaction in progress that are done.
@@ -57,6 +61,13 @@ pub(crate) struct Client {
     pub(crate) moved_rows: Vec<(u32, u32)>,
     /// And how many pages there were.
     pub(crate) scan_pages: u32,
+    /// The join or the sort in progress.
+    pub(crate) query: Option<Box<QueryRun>>,
+    /// The pages a bitmap scan is going to visit.
+    pub(crate) bitmap: Option<Box<Bitmap>>,
+    /// The heap page that the scan in progress fetched its last row from, and that of the visibility map: it keeps them pinned.
+    pub(crate) pinned_page: u32,
+    pub(crate) pinned_map_page: u32,
 }
 
 /// A page that a frame was taken for, and the page that has to be written first.
@@ -97,7 +108,8 @@ impl Client {
         self.logs = 0;
     }
 
-    pub(super) fn new() -> Self {
+    /// `remembered`: how many statements later ones refer to.
+    pub(super) fn new(remembered: usize) -> Self {
         Self {
             steps: Vec::with_capacity(16),
             stage: Stage::Idle,
@@ -114,6 +126,7 @@ impl Client {
             forced_requests: 0,
             rank: 0,
             record: 0,
+            remembered: vec![0; remembered],
             logs: 0,
             in_transaction: 0,
             wrote: false,
@@ -123,11 +136,17 @@ impl Client {
             transaction: 0,
             moved_rows: Vec::new(),
             scan_pages: 0,
+            query: None,
+            bitmap: None,
+            pinned_page: u32::MAX,
+            pinned_map_page: u32::MAX,
         }
     }
 
     pub(super) fn memory_bytes(&self) -> u64 {
         self.moved_rows.capacity() as u64 * 8
+            + self.query.as_ref().map_or(0, |query| query.memory_bytes())
+            + self.bitmap.as_ref().map_or(0, |bitmap| bitmap.memory_bytes())
     }
 }
 
@@ -261,8 +280,8 @@ impl Kernel<'_> {
         match state.stage {
             Stage::Idle => Flow::Wait,
             Stage::Statement(place) => {
-                let group = usize::from(state.group);
-                let statement = self.program.groups[group].statements[usize::from(place)];
+                let group = state.group;
+                let statement = self.program.groups[usize::from(group)].statements[usize::from(place)];
                 if !state.wrote && self.statements[usize::from(statement)].kind != OperationType::Select {
                     if let Some(flow) = self.wait_for_writer_lock(client) {
                         return flow;
@@ -270,9 +289,9 @@ impl Kernel<'_> {
                     self.clients[client as usize].wrote = true;
                 }
                 let state = &mut self.clients[client as usize];
-                state.stage = match usize::from(place) + 1 < self.program.groups[group].statements.len() {
-                    true => Stage::Statement(place + 1),
-                    false if state.commits => {
+                state.stage = match self.program.after(group, place, state.operation) {
+                    Some(next) => Stage::Statement(next),
+                    None if state.commits => {
                         if state.wrote {
                             // Under what the statement is about to push, so they come after it.
                             let force = |pool: &u16| Step::Force { pool: *pool };
@@ -280,7 +299,7 @@ impl Kernel<'_> {
                         }
                         Stage::Commit
                     }
-                    false => Stage::End,
+                    None => Stage::End,
                 };
                 self.begin_statement(client, statement)
             }
