@@ -139,6 +139,31 @@ const DESIGNS: &[Template] = &[
         canvas_json: include_str!("../templates/designs/clustered-range-scan.json"),
     },
     Template {
+        slug: "join-hash",
+        name: "Orders with customers: hash join",
+        description: "Every order with its customer: a hash table of the customers, in batches on temporary files where memory ends. Compare \
+                      with the two other joins of the same tables.",
+        category: TemplateCategory::Olap,
+        workload_slug: "orders-with-customers",
+        canvas_json: include_str!("../templates/designs/join-hash.json"),
+    },
+    Template {
+        slug: "join-sort-merge",
+        name: "Orders with customers: sort-merge join",
+        description: "The same join by sorting both tables: every page goes to a run and comes back, however many customers there are.",
+        category: TemplateCategory::Olap,
+        workload_slug: "orders-with-customers",
+        canvas_json: include_str!("../templates/designs/join-sort-merge.json"),
+    },
+    Template {
+        slug: "join-nested-loop",
+        name: "Orders with customers: index nested loop",
+        description: "The same join with one search of an index for each order: best for few orders, and costly for all of them.",
+        category: TemplateCategory::Olap,
+        workload_slug: "orders-with-customers",
+        canvas_json: include_str!("../templates/designs/join-nested-loop.json"),
+    },
+    Template {
         slug: "ingest-group-commit",
         name: "Ingest with group commit",
         description: "Inserts into a heap with an index; many clients share each flush of a log on its own device.",
@@ -393,5 +418,12 @@ const WORKLOADS: &[WorkloadTemplate] = &[
         name: "TATP",
         description: "A mobile network's subscribers: seven very short transactions, four of five read one to three rows.",
         build: Build::Scaled(TATP, presets::tatp::tatp),
+    },
+    WorkloadTemplate {
+        slug: "orders-with-customers",
+        name: "Orders with their customers",
+        description: "A report that joins 20,000 orders with 4,000 customers, one that wants its first hundred rows by day, and single orders with \
+                      their customer.",
+        build: Build::Fixed(presets::joins::orders_with_customers),
     },
 ];

@@ -30,7 +30,18 @@ impl Kernel<'_> {
                 (rank, (min_rows + rng.below(max_rows - min_rows + 1)) as u32)
             }
             Access::Scan => (0, u32::MAX),
+            Access::Query => (rank, 1),
         };
+        self.begin_access(client, number, rank, rows)
+    }
+
+    /// Takes the path of a statement to the rows from `rank` on.
+    pub(crate) fn begin_access(&mut self, client: u32, number: u16, rank: u32, rows: u32) -> Flow {
+        let statement = self.statements[usize::from(number)];
+        if matches!(statement.access, Access::Range { .. }) {
+            let state = &mut self.clients[client as usize];
+            (state.pinned_page, state.pinned_map_page) = (u32::MAX, u32::MAX);
+        }
         let reads = statement.kind == OperationType::Select;
         match statement.find {
             Find::Lsm { .. } => self.begin_lsm_statement(client, number, rank, rows),
@@ -53,10 +64,12 @@ impl Kernel<'_> {
                     return self.walk_from(client, tree, level, write);
                 }
                 let leaf = self.trees[usize::from(tree)].tree.leaf_of(rank);
+                self.begin_bitmap(client, number);
                 self.push(client, Step::Range { statement: number, rank, remaining: rows, leaf });
                 self.search(client, tree, rank, false)
             }
             Find::RowId { .. } => self.act_on_row(client, number, rank),
+            Find::Query { query } => self.begin_query(client, query, rank),
             Find::Scan { operator, .. } => {
                 if let Some(operator) = operator {
                     self.operators[usize::from(operator)].counters.add(CALLS, 1);
@@ -101,6 +114,10 @@ impl Kernel<'_> {
         }
         if let Some(slot) = statement.remember {
             state.remembered[usize::from(slot)] = state.record;
+        }
+        if let BoundKey::Fixed(rank) = statement.key {
+            state.rank = rank;
+            state.record = self.tables[usize::from(statement.table)].keys.record_of(rank);
         }
         state.rank
     }
@@ -207,12 +224,14 @@ impl Kernel<'_> {
         }
         let (tree, storage) = match statement.find {
             Find::Search { tree, fetch, operator } => {
+                let fetch = fetch && !self.seen_by_all(client, &statement, rank);
                 if let Some(operator) = operator {
                     self.operators[usize::from(operator)].counters.add(ROWS, 1);
                     if fetch {
                         self.operators[usize::from(operator)].counters.add(PAGES, 1);
                     }
                 }
+                let table = &self.tables[usize::from(statement.table)];
                 (Some(tree), if fetch { table.storage } else { None })
             }
             Find::Lsm { lsm, fetch, operator } => {
@@ -260,6 +279,7 @@ impl Kernel<'_> {
                 (None, storage)
             }
             Find::Scan { storage, .. } | Find::RowId { storage } => (None, Some(storage)),
+            Find::Query { .. } => return Flow::Next,
         };
         match (storage, tree) {
             (Some(Storage::Heap(heap)), _) => self.act_on_heap_row(client, number, heap, rank, tree),
@@ -298,6 +318,13 @@ impl Kernel<'_> {
             return;
         }
         let page = block.page_of(record);
+        if statement.kind == OperationType::Select && matches!(statement.access, Access::Range { .. }) {
+            // A scan keeps its page pinned: rows in a row on one are one visit.
+            let pinned = std::mem::replace(&mut self.clients[client as usize].pinned_page, page);
+            if pinned == page {
+                return block.counters.add(heap::ROWS_READ, 1);
+            }
+        }
         let mut repeated = 0;
         let (space, number, wal) = (block.space, block.block, block.wal);
         if block.versions.is_some() {
@@ -316,6 +343,7 @@ impl Kernel<'_> {
                 block.expect_hint(page);
                 repeated = block.page_requests_per_update - 1;
                 let bytes = u64::from(block.record_bytes);
+                self.hide_page(client, heap, page);
                 self.log(client, wal, bytes, |kernel| {
                     let block = &kernel.heaps[usize::from(heap)];
                     heap::update::in_place_record(block, page, statement.changed_bytes)

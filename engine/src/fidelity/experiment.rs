@@ -14,6 +14,18 @@ pub(super) fn run(
     config: &Value,
     seed: u64,
 ) -> Option<Outcome> {
+    run_on_tables(blocks, wires, operations, &json!([]), config, seed)
+}
+
+/// The same with tables of their own.
+pub(super) fn run_on_tables(
+    blocks: &[(&str, &str, Value)],
+    wires: &[&str],
+    operations: &[(&str, f64, Value)],
+    tables: &Value,
+    config: &Value,
+    seed: u64,
+) -> Option<Outcome> {
     let blocks: Vec<Value> = blocks
         .iter()
         .map(|(id, kind, parameters)| json!({"id": id, "type": kind, "position": {"x": 0, "y": 0}, "parameters": parameters}))
@@ -37,7 +49,8 @@ pub(super) fn run(
         .map(|(kind, weight, parameters)| json!({"type": kind, "weight": weight, "parameters": parameters}))
         .collect();
     let plan = design::check(&canvas).plan?;
-    let workload = workload::parse(&json!({"operations": operations, "config": config})).ok()?;
+    let workload =
+        workload::parse(&json!({"operations": operations, "tables": tables, "config": config})).ok()?;
     let options = Options { seed, trace: TraceLevel::None, ..Options::default() };
     simulate(&plan, &workload, &options, &Control::default()).ok().map(Outcome)
 }

@@ -6,7 +6,9 @@ use super::calendar::Event;
 use super::cause::{CLIENT_QUEUE, CPU};
 use super::step::{Flow, Step};
 use super::{Kernel, MANY_STEPS, STEPS_AT_ONCE, TOUCHED_REST};
+use crate::blocks::bitmap::Bitmap;
 use crate::blocks::buffer::at_commit::SpacePage;
+use crate::blocks::query::QueryRun;
 use crate::blocks::tree::{MAX_LEVELS, Path};
 use crate::prng::{Rng, Stream};
 use crate::workload::OperationType;
@@ -59,6 +61,13 @@ pub(crate) struct Client {
     pub(crate) moved_rows: Vec<(u32, u32)>,
     /// And how many pages there were.
     pub(crate) scan_pages: u32,
+    /// The join or the sort in progress.
+    pub(crate) query: Option<Box<QueryRun>>,
+    /// The pages a bitmap scan is going to visit.
+    pub(crate) bitmap: Option<Box<Bitmap>>,
+    /// The heap page that the scan in progress fetched its last row from, and that of the visibility map: it keeps them pinned.
+    pub(crate) pinned_page: u32,
+    pub(crate) pinned_map_page: u32,
 }
 
 /// A page that a frame was taken for, and the page that has to be written first.
@@ -127,11 +136,17 @@ impl Client {
             transaction: 0,
             moved_rows: Vec::new(),
             scan_pages: 0,
+            query: None,
+            bitmap: None,
+            pinned_page: u32::MAX,
+            pinned_map_page: u32::MAX,
         }
     }
 
     pub(super) fn memory_bytes(&self) -> u64 {
         self.moved_rows.capacity() as u64 * 8
+            + self.query.as_ref().map_or(0, |query| query.memory_bytes())
+            + self.bitmap.as_ref().map_or(0, |bitmap| bitmap.memory_bytes())
     }
 }
 

@@ -13,10 +13,14 @@ use super::world::World;
 use super::{Kernel, Storage, TableState, Totals, measure};
 use crate::SimulateError;
 use crate::blocks::cpu::Cpu;
+use crate::blocks::query::BoundQuery;
+use crate::blocks::query::bind::Binder;
 use crate::design::{Code, Diagnostic};
 use crate::metrics::bands::Bands;
 use crate::metrics::histogram::{LATENCIES_BYTES, Latencies};
-use crate::plan::{BlockIndex, Plan, Route, Spec};
+use crate::plan::query::Input;
+use crate::plan::route::table_of;
+use crate::plan::{BlockIndex, FetchSpec, Plan, Route, Spec};
 use crate::prng::Stream;
 use crate::trace::Trace;
 use crate::units::{NS_PER_SECOND, ms_to_ns};
@@ -64,6 +68,10 @@ pub(crate) enum Find {
     RowId {
         storage: Storage,
     },
+    /// A join, or a sort, by its number among the queries.
+    Query {
+        query: u16,
+    },
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -78,6 +86,8 @@ pub(crate) enum BoundKey {
         of: Option<(u16, u16)>,
         at: Option<u16>,
     },
+    /// This rank.
+    Fixed(u32),
 }
 
 /// A statement, ready to run.
@@ -98,6 +108,10 @@ pub(crate) struct BoundStatement {
     pub(crate) changes_indexed_column: bool,
     /// Bytes of the row that it changes.
     pub(crate) changed_bytes: u32,
+    /// How rows are fetched that an index found.
+    pub(crate) fetch: FetchSpec,
+    /// A query reads its rows.
+    pub(crate) feeds: bool,
 }
 
 impl<'a> Kernel<'a> {
@@ -128,7 +142,7 @@ impl<'a> Kernel<'a> {
         let mut world = World::new(plan, seed, clients);
         world.add_devices(memory)?;
         world.add_tables(&program.tables, &key_spaces, &changes, control, memory)?;
-        world.add_operators();
+        world.add_operators(memory)?;
         if let Some(one_in) = one_in {
             for block in &mut world.trees {
                 let height = block.tree.height_of(block.tree.pages(0) * u64::from(one_in));
@@ -168,12 +182,13 @@ impl<'a> Kernel<'a> {
         }
         add_parts(&program, &mut tables, config, seed, memory)?;
         let costs = cost::costs(plan.processor);
-        let statements = program
+        let mut statements: Vec<BoundStatement> = program
             .statements
             .iter()
             .enumerate()
             .map(|statement| bind(statement, &program, &world, &tables, &costs))
             .collect();
+        let queries = bind_queries(&program, &world, &tables, &costs, seed, &mut statements);
 
         let client_block = plan
             .blocks
@@ -237,6 +252,9 @@ impl<'a> Kernel<'a> {
             skip_lists: world.skip_lists,
             lsm_pages: Vec::new(),
             operators: world.operators,
+            queries,
+            query_blocks: world.query_blocks,
+            fed: Vec::new(),
             clients: (0..clients).map(|_| Client::new(remembered)).collect(),
             spent_ns: vec![0; clients * causes.list.len()],
             ready: VecDeque::new(),
@@ -443,6 +461,8 @@ fn bind(
         Route::IndexScan { via, index, table } => search(index, table.is_some(), Some(via)),
         Route::IndexSearch { index, table } => search(index, table.is_some(), None),
         Route::RowId { storage } => Find::RowId { storage: world.storage(storage) },
+        // Numbered by `bind_queries`.
+        Route::Query { .. } => Find::Query { query: 0 },
         Route::FullScan { via, storage, read_ahead_pages } => Find::Scan {
             storage: world.storage(storage),
             read_ahead_pages,
@@ -466,6 +486,7 @@ fn bind(
             };
             BoundKey::Part { part: part.unwrap_or_default() as u16, of, at }
         }
+        KeyChoice::Fixed(rank) => BoundKey::Fixed(rank),
         KeyChoice::Drawn(law) => {
             let position = laws(program, usize::from(statement.table)).iter().position(|other| *other == law);
             BoundKey::Draw(position.unwrap_or_default() as u16)
@@ -480,10 +501,74 @@ fn bind(
         find,
         row_ns: match statement.access {
             Access::Point | Access::RowId => costs.row_ns,
-            Access::Range { .. } | Access::Scan => costs.range_row_ns,
+            Access::Range { .. } | Access::Scan | Access::Query => costs.range_row_ns,
         },
         missing: statement.missing,
         changes_indexed_column: statement.changes_indexed_column,
         changed_bytes: statement.changed_bytes,
+        fetch: match statement.route {
+            Route::IndexScan { via, .. } => fetch_of(world.spec(via)),
+            _ => FetchSpec::Plain,
+        },
+        feeds: false,
     }
+}
+
+fn fetch_of(spec: &Spec) -> FetchSpec {
+    match spec {
+        Spec::IndexScan { fetch, .. } => *fetch,
+        _ => FetchSpec::Plain,
+    }
+}
+
+/// The joins and sorts among the statements; what they read becomes statements behind those of the program.
+fn bind_queries(
+    program: &Program,
+    world: &World<'_>,
+    tables: &[TableState],
+    costs: &Costs,
+    seed: u64,
+    statements: &mut Vec<BoundStatement>,
+) -> Vec<BoundQuery> {
+    let stored = |index: BlockIndex| {
+        let name = table_of(world.spec(index));
+        let position = program.tables.iter().position(|table| Some(table.name.as_str()) == name);
+        position.is_some_and(|position| tables[position].storage.is_some())
+    };
+    let find = |input: Input| match input {
+        Input::Scan { via, storage, read_ahead_pages } => Find::Scan {
+            storage: world.storage(storage),
+            read_ahead_pages,
+            operator: via.map(|via| world.numbers.of(via)),
+        },
+        Input::Index { via, index, table } => {
+            let (number, operator) = (world.numbers.of(index), via.map(|via| world.numbers.of(via)));
+            let fetch = table.is_some() || via.is_none() && stored(index);
+            match world.spec(index) {
+                Spec::Lsm(_) => Find::Lsm { lsm: number, fetch, operator },
+                Spec::Hash(_) => Find::Hash { hash: number, fetch, operator },
+                Spec::SkipList(_) => Find::SkipList { list: number, fetch, operator },
+                // Rows of a clustered storage lie where they are found.
+                Spec::Clustered(_) => Find::Search { tree: number, fetch: false, operator },
+                _ => Find::Search { tree: number, fetch, operator },
+            }
+        }
+    };
+    let binder = Binder {
+        plan: world.plan(),
+        tables: &program.tables,
+        seed,
+        number_of: &|block| world.numbers.of(block),
+        find: &find,
+        row_ns: (costs.row_ns, costs.range_row_ns),
+    };
+    let mut queries = Vec::new();
+    for (place, statement) in program.statements.iter().enumerate() {
+        let (Route::Query { root }, Some(shape)) = (statement.route, &statement.query) else { continue };
+        if let Some(query) = binder.query(root, usize::from(statement.table), shape, statements) {
+            statements[place].find = Find::Query { query: queries.len() as u16 };
+            queries.push(query);
+        }
+    }
+    queries
 }

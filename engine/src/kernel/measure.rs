@@ -72,6 +72,7 @@ impl Kernel<'_> {
         self.hashes.iter_mut().for_each(|hash| hash.counters.mark());
         self.skip_lists.iter_mut().for_each(|list| list.counters.mark());
         self.operators.iter_mut().for_each(|operator| operator.counters.mark());
+        self.query_blocks.iter_mut().for_each(|query| query.counters.mark());
     }
 
     /// Ends the open bucket of the series at `end_ns`.

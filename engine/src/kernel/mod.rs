@@ -36,6 +36,7 @@ use crate::blocks::hash_block::HashBlock;
 use crate::blocks::heap::HeapBlock;
 use crate::blocks::lsm_block::LsmBlock;
 use crate::blocks::operator::Operator;
+use crate::blocks::query::{BoundQuery, QueryBlock};
 use crate::blocks::skip_list_block::SkipListBlock;
 use crate::blocks::tree_block::TreeBlock;
 use crate::blocks::wal::Wal;
@@ -166,6 +167,11 @@ pub(crate) struct Kernel<'a> {
     /// Data blocks of the LSM search in progress.
     pub(crate) lsm_pages: Vec<u32>,
     pub(crate) operators: Vec<Operator>,
+    /// Statements that join or sort, and the blocks that do.
+    pub(crate) queries: Vec<BoundQuery>,
+    pub(crate) query_blocks: Vec<QueryBlock>,
+    /// Ranks of the rows of a page that a query reads.
+    pub(crate) fed: Vec<u32>,
     pub(crate) clients: Vec<Client>,
     /// Some heap keeps versions of rows, so transactions are numbered.
     versioned: bool,
@@ -352,6 +358,7 @@ impl Kernel<'_> {
                 .map(ColumnIndex::memory_bytes)
                 .sum::<u64>()
             + self.clients.iter().map(Client::memory_bytes).sum::<u64>()
+            + self.query_blocks.iter().map(QueryBlock::memory_bytes).sum::<u64>()
             + self.horizon.memory_bytes()
             + self.trace.memory_bytes()
             + self.backlog.capacity() as u64 * 8

@@ -4,9 +4,10 @@ use super::budget::{Control, LOAD_POLL, StopCause};
 use super::loops::{self, Loop};
 use crate::SimulateError;
 use crate::design::{Code, Diagnostic};
-use crate::plan::{Plan, Route};
+use crate::plan::{Plan, Route, query};
 use crate::prng::{Rng, Stream};
 use crate::workload::access::{self, Access, KeyChoice};
+use crate::workload::query::QueryShape;
 use crate::workload::{OperationType, Table, Workload};
 
 /// One weighted choice: a statement, or the statements of a named transaction.
@@ -33,6 +34,7 @@ pub(crate) struct Statement {
     pub(crate) missing: bool,
     pub(crate) changes_indexed_column: bool,
     pub(crate) changed_bytes: u32,
+    pub(crate) query: Option<QueryShape>,
 }
 
 #[derive(Debug)]
@@ -83,13 +85,28 @@ impl Program {
                 Access::Point => table_plan.point,
                 Access::Range { .. } => table_plan.range,
                 Access::Scan => table_plan.scan,
+                Access::Query => match query_route(plan, &program.tables, &statement, index) {
+                    Ok(route) => Some(route),
+                    Err(problem) => {
+                        missing.push(problem);
+                        continue;
+                    }
+                },
                 Access::RowId => match table_plan.row_id(&plan.blocks) {
-                    Some(route) => route,
+                    Some(route) => Some(route),
                     None => {
                         missing.push(no_row_ids(table, index));
                         continue;
                     }
                 },
+            };
+            // An INSERT looks for nothing.
+            let inserted = table_plan.storage.or(table_plan.indexes.first().copied());
+            let inserts = || Some(Route::RowId { storage: inserted? });
+            let Some(route) = route.or_else(|| inserts().filter(|_| statement.kind == OperationType::Insert))
+            else {
+                missing.push(no_path(table, index));
+                continue;
             };
             if let (true, Some(hash)) = (statement.access != Access::Point, route.hash_index(&plan.blocks)) {
                 missing.push(no_order(&plan.blocks[hash].id, index));
@@ -108,6 +125,7 @@ impl Program {
                 missing: statement.missing,
                 changes_indexed_column: statement.changes_indexed_column,
                 changed_bytes: statement.changed_bytes,
+                query: statement.query,
             });
             program.add_to_group(operation.transaction.as_deref(), name, operation.weight, position);
         }
@@ -223,7 +241,7 @@ impl Program {
             let rows = match statement.access {
                 Access::Point | Access::RowId => 1,
                 Access::Range { max_rows, .. } => max_rows,
-                Access::Scan => self.tables[table].record_count + changes[table].inserts,
+                Access::Scan | Access::Query => self.tables[table].record_count + changes[table].inserts,
             };
             let column_changes = &mut changes[table].column_changes;
             *column_changes = column_changes.saturating_add(times.saturating_mul(rows));
@@ -247,6 +265,22 @@ fn by_position(key: KeyChoice, positions: &[usize]) -> KeyChoice {
     KeyChoice::Part(part)
 }
 
+/// The join or the sort that serves a query.
+fn query_route(
+    plan: &Plan,
+    tables: &[Table],
+    statement: &access::Statement,
+    operation: usize,
+) -> Result<Route, Diagnostic> {
+    let Some(shape) = statement.query else { return Err(no_row_ids("", operation)) };
+    let name = |table: usize| tables[table].name.as_str();
+    let names = (name(statement.table), shape.join.map(|join| name(join.table)));
+    let route = query::route(&plan.blocks, &plan.entries, names, shape.ordered);
+    let route = route.ok_or_else(|| query::no_route(names, shape.ordered, operation))?;
+    query::check_lookups(&plan.blocks, route, names, &shape, operation)?;
+    Ok(route)
+}
+
 fn no_order(hash: &str, operation: usize) -> Diagnostic {
     let message = format!(
         "operation {operation} reads rows in key order or all of them, and hash index \"{hash}\" finds single keys only: connect an \
@@ -258,6 +292,14 @@ fn no_order(hash: &str, operation: usize) -> Diagnostic {
 fn no_row_ids(table: &str, operation: usize) -> Diagnostic {
     let message = format!(
         "operation {operation} finds rows by row id, which only a heap has; table \"{table}\" is in none"
+    );
+    Diagnostic::error(Code::TableNotStored, &["blocks"], message)
+}
+
+fn no_path(table: &str, operation: usize) -> Diagnostic {
+    let message = format!(
+        "operation {operation} needs a path to table \"{table}\", to which only joins or sorts lead: connect the client to an index scan, a \
+         sequential scan or the table's storage too"
     );
     Diagnostic::error(Code::TableNotStored, &["blocks"], message)
 }

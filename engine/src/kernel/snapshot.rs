@@ -71,6 +71,9 @@ impl Kernel<'_> {
         self.wals.iter().for_each(|wal| states[wal.block] = wal.state());
         self.disks.iter().for_each(|disk| states[disk.block] = disk.state());
         self.cpu.iter().for_each(|cpu| states[cpu.block] = cpu.state());
+        for (number, query) in self.query_blocks.iter().enumerate() {
+            states[query.block] = self.query_state(number);
+        }
         let blocks = self.plan.blocks.iter().zip(states).map(|(block, state)| BlockState {
             block_id: block.id.clone(),
             kind: block.kind.to_owned(),

@@ -198,6 +198,9 @@ fn obstacle(plan: &Plan, program: &Program) -> Option<String> {
         let law = match statement.key {
             KeyChoice::Drawn(law) => law,
             KeyChoice::Previous => return None,
+            KeyChoice::Fixed(_) => {
+                return Some(format!("an operation always asks for the same key of table \"{table}\""));
+            }
             KeyChoice::Part(_) => {
                 return Some(format!("keys of table \"{table}\" belong to others, each with its own number"));
             }

@@ -7,16 +7,20 @@
 //! | `rows` | rows of a range: a number, or `{"min": 1, "max": 100}` for a uniform draw |
 //! | `key` | a distribution for this operation alone, by name or with constants (`workload/key.rs`), or `previous`: the key of the operation before it in its transaction; or, with `of`, a key that belongs to that of an earlier operation (`workload/part.rs`) |
 //! | `repeat` | how often the operation runs, or `{"min": 5, "max": 15}` for a uniform draw; neighbours of a transaction with the same `repeat` go round together |
+//! | `first_key` | instead of `key`: always the key at this place in key order, from 0 |
 //! | `missing` | true: a point SELECT through an index asks for a key next to the chosen one that does not exist |
 //! | `changes_indexed_column` | true: an UPDATE gives the column of every index that is not on the key a new value |
 //! | `changed_bytes` | bytes of the row that an UPDATE changes; the whole row without the key when absent |
 //! | `key_column` | the key's name in the template |
 //! | `name` | the operation's name in the report, and by which later operations of its transaction call it |
+//!
+//! Joins and sorts have more (`workload/query.rs`).
 
 use serde_json::Value;
 
 use super::key::{self, KeyLaw};
 use super::part::{self, PartKey};
+use super::query::{self, QueryShape, StatedQuery};
 use super::read::{DISTRIBUTIONS, wrong_parameter};
 use super::sql::{self, TemplateAccess};
 use super::{Config, Operation, OperationType, Table, Workload};
@@ -28,12 +32,13 @@ use crate::design::{Code, Diagnostic};
 const MAX_RANGE_ROWS: u64 = 1_000_000;
 /// Most times that an operation is repeated.
 const MAX_REPEATS: u64 = 1_000;
-const PARAMETERS: [&str; 10] = [
+const PARAMETERS: [&str; 11] = [
     "access",
     "table",
     "rows",
     "key",
     "repeat",
+    "first_key",
     "missing",
     "changes_indexed_column",
     "changed_bytes",
@@ -56,6 +61,8 @@ pub(crate) struct Statement {
     pub(crate) changes_indexed_column: bool,
     /// Bytes of the row that an UPDATE changes.
     pub(crate) changed_bytes: u32,
+    /// Of a query that joins or sorts.
+    pub(crate) query: Option<QueryShape>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +76,8 @@ pub(crate) enum Access {
     Scan,
     /// One row, whose page in the heap is known.
     RowId,
+    /// A join, or a sort.
+    Query,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -78,6 +87,8 @@ pub(crate) enum KeyChoice {
     Previous,
     /// One that belongs to the key of an earlier statement of the same transaction.
     Part(PartKey),
+    /// The key of this rank.
+    Fixed(u32),
 }
 
 /// Understands the operation at position `index`; what it cannot is told in `found`.
@@ -91,12 +102,35 @@ pub(crate) fn statement(
     let path = vec!["operations".to_owned(), index.to_string()];
     let stated = Stated::read(operation, &workload.config, &path, found)?;
     let reading = read_template(operation, &stated, &path, found)?;
-    let table_name = stated.table.as_deref().or(reading.as_ref().map(|reading| reading.table.as_str()));
-    let table = find_table(workload, tables, table_name, &path, found)?;
+    let (first, second) = named_tables(&stated, reading.as_ref(), &path, found)?;
+    let table = find_table(workload, tables, first, &path, found)?;
     let access = access(operation, &stated, reading.as_ref(), &path, found)?;
-    let key = match &stated.part {
-        Some(part) => KeyChoice::Part(resolve(part, workload, index, &path, found)?),
-        None => stated.key.unwrap_or(KeyChoice::Drawn(KeyLaw::Named(workload.config.distribution))),
+    let query = if access == Access::Query {
+        let second = match second {
+            Some(second) => Some(find_table(workload, tables, Some(second), &path, found)?),
+            None => None,
+        };
+        let tables = (tables, table, second);
+        Some(query::shape(operation, &stated.query, reading.as_ref(), tables, &path, found)?)
+    } else {
+        stated.query.reject(&path, found)?;
+        None
+    };
+    let key = match (&stated.part, stated.first_key) {
+        (Some(part), _) => KeyChoice::Part(resolve(part, workload, index, &path, found)?),
+        (None, Some(rank)) if rank >= tables[table].record_count => {
+            found.push(operation_error(
+                Code::ValueOutOfRange,
+                child(&child(&path, "parameters"), "first_key"),
+                format!(
+                    "the table has {} rows: \"first_key\" is a place below that",
+                    tables[table].record_count
+                ),
+            ));
+            return None;
+        }
+        (None, Some(rank)) => KeyChoice::Fixed(rank as u32),
+        (None, None) => stated.key.unwrap_or(KeyChoice::Drawn(KeyLaw::Named(workload.config.distribution))),
     };
     if key == KeyChoice::Previous && !follows_in_transaction(workload, index) {
         found.push(operation_error(
@@ -173,7 +207,33 @@ pub(crate) fn statement(
         missing,
         changes_indexed_column: stated.changes_indexed_column.unwrap_or_default(),
         changed_bytes,
+        query,
     })
+}
+
+/// The tables of an operation: its own, and that it joins.
+fn named_tables<'s>(
+    stated: &'s Stated,
+    reading: Option<&'s sql::Reading>,
+    path: &[String],
+    found: &mut Vec<Diagnostic>,
+) -> Option<(Option<&'s str>, Option<&'s str>)> {
+    let read = reading.map(|reading| reading.table.as_str());
+    let joined = reading.and_then(|reading| reading.join.as_ref()).map(|join| join.table.as_str());
+    match (stated.access, &stated.query.tables) {
+        (Some(TemplateAccess::Join), Some(tables)) => {
+            Some((tables.first().map(String::as_str), tables.get(1).map(String::as_str)))
+        }
+        (Some(TemplateAccess::Join), None) => {
+            found.push(operation_error(
+                Code::UnknownTable,
+                child(&child(path, "parameters"), "tables"),
+                "a join needs \"tables\", the names of the two tables it joins".to_owned(),
+            ));
+            None
+        }
+        _ => Some((stated.table.as_deref().or(read), joined)),
+    }
 }
 
 /// The name of an operation in the report: stated, or its kind and access.
@@ -182,10 +242,13 @@ pub(crate) fn name_of(operation: &Operation, statement: &Statement) -> String {
         operation.parameters.as_ref().and_then(|parameters| parameters.get("name")).and_then(Value::as_str);
     stated.map_or_else(
         || {
+            let joins = statement.query.is_some_and(|query| query.join.is_some());
             let access = match (operation.kind, statement.access) {
                 (OperationType::Insert, _) | (_, Access::Point | Access::RowId) => "",
                 (_, Access::Range { .. }) => " range",
                 (_, Access::Scan) => " scan",
+                (_, Access::Query) if joins => " join",
+                (_, Access::Query) => " sort",
             };
             format!("{}{access}", operation.kind.as_str())
         },
@@ -201,10 +264,12 @@ struct Stated {
     key: Option<KeyChoice>,
     part: Option<part::Stated>,
     repeat: Option<(u64, u64)>,
+    first_key: Option<u64>,
     missing: Option<bool>,
     changes_indexed_column: Option<bool>,
     changed_bytes: Option<u64>,
     key_column: Option<String>,
+    query: StatedQuery,
 }
 
 impl Stated {
@@ -220,8 +285,9 @@ impl Stated {
         let path = child(path, "parameters");
         let fields = Fields::of(parameters, path.clone(), found)?;
         if let Value::Object(object) = parameters {
-            for name in object.keys().filter(|name| !PARAMETERS.contains(&name.as_str())) {
-                if let Some(near) = nearest::nearest(name, PARAMETERS).filter(|near| near.len() > 3) {
+            let known = || PARAMETERS.into_iter().chain(query::PARAMETERS);
+            for name in object.keys().filter(|name| known().all(|known| known != name.as_str())) {
+                if let Some(near) = nearest::nearest(name, known()).filter(|near| near.len() > 3) {
                     let message = format!("\"{name}\" is not read here: did you mean \"{near}\"?");
                     found.push(wrong_parameter(child(&path, name), message));
                 }
@@ -232,6 +298,8 @@ impl Stated {
             ("range", TemplateAccess::Range),
             ("scan", TemplateAccess::Scan),
             ("row_id", TemplateAccess::RowId),
+            ("join", TemplateAccess::Join),
+            ("sort", TemplateAccess::Sort),
         ];
         let mut keys: Vec<(&'static str, KeyChoice)> =
             DISTRIBUTIONS.iter().map(|(word, law)| (*word, KeyChoice::Drawn(KeyLaw::Named(*law)))).collect();
@@ -259,12 +327,14 @@ impl Stated {
                 }
                 _ => fields.optional_choice("key", &keys, found),
             },
+            first_key: fields.optional_whole("first_key", found),
             missing: fields.optional("missing").and_then(|value| read_flag(value, "missing", &path, found)),
             changes_indexed_column: fields
                 .optional("changes_indexed_column")
                 .and_then(|value| read_flag(value, "changes_indexed_column", &path, found)),
             changed_bytes: fields.optional_whole("changed_bytes", found),
             key_column: fields.optional_text("key_column", found).map(str::to_owned),
+            query: StatedQuery::read(&fields, &path, found),
         };
         (found.len() == before).then_some(stated)
     }
@@ -395,6 +465,7 @@ fn access(
     match stated.access.or(reading.map(|reading| reading.access))? {
         TemplateAccess::Point => Some(Access::Point),
         TemplateAccess::RowId => Some(Access::RowId),
+        TemplateAccess::Join | TemplateAccess::Sort => Some(Access::Query),
         TemplateAccess::Scan if operation.kind == OperationType::Delete => {
             found.push(operation_error(
                 Code::OperationMismatch,
@@ -472,6 +543,6 @@ fn follows_in_transaction(workload: &Workload, index: usize) -> bool {
         && workload.operations[..index].iter().any(|earlier| earlier.transaction == *transaction)
 }
 
-fn operation_error(code: Code, path: Vec<String>, message: String) -> Diagnostic {
+pub(super) fn operation_error(code: Code, path: Vec<String>, message: String) -> Diagnostic {
     Diagnostic { path, ..Diagnostic::error(code, &[], message) }
 }

@@ -10,6 +10,7 @@ pub(crate) mod keyspace;
 pub(crate) mod part;
 pub(crate) mod permutation;
 pub(crate) mod presets;
+pub(crate) mod query;
 mod read;
 pub(crate) mod sampled;
 mod sql;

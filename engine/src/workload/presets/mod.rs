@@ -1,5 +1,6 @@
 //! Workloads that people know by name.
 
+pub(crate) mod joins;
 pub(crate) mod smallbank;
 pub(crate) mod sysbench;
 pub(crate) mod tatp;

@@ -1,4 +1,4 @@
-//! The workloads of the YCSB core package (A to F) and two simple extremes.
+//! The workloads of the YCSB core package (A to F), simple extremes, and a report that joins.
 //!
 //! YCSB's figures: 10 fields of 100 bytes, hashed insert order, zipfian requests with theta 0.99, scans of 1 to 100 rows,
 //! uniformly (Cooper et al., "Benchmarking Cloud Serving Systems with YCSB", SoCC 2010, and its workload files). Updates write
