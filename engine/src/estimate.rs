@@ -119,7 +119,8 @@ fn statement_ns(plan: &Plan, program: &Program, statement: &Statement) -> f64 {
     };
     // An INSERT looks for nothing.
     let found = if statement.kind == OperationType::Insert { 0.0 } else { found };
-    STATEMENT_NS + found + changed
+    let (min, max) = statement.repeat;
+    (STATEMENT_NS + found + changed) * f64::from(min + max) / 2.0
 }
 
 /// How often a nested loop without an inner index scans its inner side for so many outer rows.

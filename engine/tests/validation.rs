@@ -511,6 +511,42 @@ fn workloads_with_problems() {
             json!({"rows": {"min": 5, "max": 2}}),
             "VALUE_OUT_OF_RANGE operations.0.parameters.rows",
         ),
+        (
+            "/operations/0/parameters",
+            json!({"repeat": 1_001}),
+            "VALUE_OUT_OF_RANGE operations.0.parameters.repeat",
+        ),
+        (
+            "/operations/0/parameters",
+            json!({"repeat": "often"}),
+            "MALFORMED_JSON operations.0.parameters.repeat",
+        ),
+        (
+            "/operations/0/parameters",
+            json!({"key": {"of": "nobody"}}),
+            "OPERATION_MISMATCH operations.0.parameters.key",
+        ),
+        (
+            "/operations/0/parameters",
+            json!({"key": {"parts": 0}}),
+            "VALUE_OUT_OF_RANGE operations.0.parameters.key.parts",
+        ),
+        (
+            "/operations/0/parameters",
+            json!({"key": {"parts": 2, "remote_fraction": 2}}),
+            "VALUE_OUT_OF_RANGE operations.0.parameters.key.remote_fraction",
+        ),
+        (
+            "/operations/0/parameters",
+            json!({"key": {"parts": 2, "distribution": "oldest", "rows": 0}}),
+            "VALUE_OUT_OF_RANGE operations.0.parameters.key.rows",
+        ),
+        (
+            "/operations/0/parameters",
+            json!({"key": {"distribution": "nurand", "a": 7, "c": 8}}),
+            "VALUE_OUT_OF_RANGE operations.0.parameters.key.c",
+        ),
+        ("/config/insert_order", json!({"grouped": {"groups": 0}}), "MALFORMED_JSON config.insert_order"),
         ("/config/total_operations", json!(0), "VALUE_OUT_OF_RANGE config.total_operations"),
         ("/config/total_operations", json!(1.5), "MALFORMED_JSON config.total_operations"),
         ("/config/concurrency", json!(0), "VALUE_OUT_OF_RANGE config.concurrency"),
@@ -535,6 +571,35 @@ fn workloads_with_problems() {
         "config": {"total_operations": 10},
     });
     assert_eq!(workload_told(&unequal), ["TRANSACTION_WEIGHTS operations.1.weight"]);
+}
+
+#[test]
+fn a_key_belongs_to_an_earlier_statement_of_its_transaction() {
+    let told = |key: Value, name: &str, repeat: u32| {
+        let read = |table: &str, parameters: Value| {
+            json!({
+                "type": "SELECT", "template": format!("SELECT * FROM {table} WHERE id = ?"), "weight": 1,
+                "transaction": "t", "parameters": parameters,
+            })
+        };
+        let mut operations =
+            vec![read("a", json!({"name": name})), read("b", json!({"key": key, "repeat": repeat}))];
+        // As often as repetitions have to be, for a transaction to be too long.
+        operations.extend((0..10).map(|_| read("a", json!({"repeat": repeat}))));
+        workload_told(&json!({
+            "operations": operations,
+            "tables": [{"name": "a", "record_count": 10}, {"name": "b", "record_count": 1000}],
+            "config": {"total_operations": 10},
+        }))
+    };
+    assert_eq!(told(json!({"of": "parent"}), "parent", 1), [""; 0]);
+    assert_eq!(told(json!({"of": "parent", "at": "parent"}), "parent", 1), [""; 0]);
+    for key in [json!({"of": "parent"}), json!({"of": "other", "at": "parent"}), json!("previous")] {
+        assert_eq!(told(key, "other", 1), ["OPERATION_MISMATCH operations.1.parameters.key"]);
+    }
+    let both = json!({"of": "parent", "parts": 3});
+    assert_eq!(told(both, "parent", 1), ["VALUE_OUT_OF_RANGE operations.1.parameters.key.parts"]);
+    assert_eq!(told(json!({"parts": 3}), "parent", 1_000), ["TOO_LARGE operations.11.parameters.repeat"]);
 }
 
 #[test]

@@ -5,11 +5,12 @@ use serde_json::json;
 use super::operator::{CALLS, PAGES, ROWS};
 use super::wal::record::Record;
 use super::{heap, tree_block, wal};
-use crate::kernel::load::{BoundKey, Find};
+use crate::kernel::load::{BoundKey, BoundStatement, Find};
 use crate::kernel::step::{Flow, Step};
 use crate::kernel::{Kernel, Storage};
 use crate::workload::OperationType;
 use crate::workload::access::Access;
+use crate::workload::part::Chosen;
 
 /// Missing rows passed in one step.
 const RANKS_AT_ONCE: u32 = 1 << 12;
@@ -19,7 +20,7 @@ impl Kernel<'_> {
         self.cpu_ns += self.costs.statement_ns;
         let statement = self.statements[usize::from(number)];
         if statement.kind == OperationType::Insert {
-            return self.begin_insert(client, statement.table);
+            return self.begin_insert(client, number);
         }
         let rank = self.choose_key(client, number);
         let (rank, rows) = match statement.access {
@@ -94,6 +95,25 @@ impl Kernel<'_> {
             // A table without any row has no key to ask for; rank 0 is then simply not found.
             state.rank = if record < table.keys.universe() { table.keys.rank_of(record) } else { 0 };
             state.record = record;
+        } else if let BoundKey::Part { part, of, at } = statement.key {
+            let number = |slot: u16| state.remembered[usize::from(slot)];
+            let of = of.map(|(slot, table)| {
+                let record = number(slot);
+                Chosen {
+                    record: u64::from(record),
+                    group: self.tables[usize::from(table)].keys.group_of(record),
+                }
+            });
+            let (of, place) = (of.unwrap_or_default(), at.map_or(0, |slot| u64::from(number(slot))));
+            let table = &mut self.tables[usize::from(statement.table)];
+            let part = &mut table.parts[usize::from(part)];
+            let record =
+                part.draw(&mut state.rng, &table.keys, (of, place), table.arrived, state.operation) as u32;
+            state.rank = table.keys.rank_of(record);
+            state.record = record;
+        }
+        if let Some(slot) = statement.remember {
+            state.remembered[usize::from(slot)] = state.record;
         }
         if let BoundKey::Fixed(rank) = statement.key {
             state.rank = rank;
@@ -102,7 +122,8 @@ impl Kernel<'_> {
         state.rank
     }
 
-    fn begin_insert(&mut self, client: u32, table: u16) -> Flow {
+    fn begin_insert(&mut self, client: u32, number: u16) -> Flow {
+        let BoundStatement { table, remember, .. } = self.statements[usize::from(number)];
         let state = &mut self.tables[usize::from(table)];
         let record = state.next_record;
         state.next_record += 1;
@@ -111,6 +132,9 @@ impl Kernel<'_> {
         let client_state = &mut self.clients[client as usize];
         client_state.rank = rank;
         client_state.record = record;
+        if let Some(slot) = remember {
+            client_state.remembered[usize::from(slot)] = record;
+        }
         let alone = state.indexes.is_empty()
             && state.column_indexes.is_empty()
             && state.hashes.is_empty()

@@ -42,6 +42,8 @@ pub(crate) struct Client {
     /// Key of the last statement.
     pub(crate) rank: u32,
     pub(crate) record: u32,
+    /// Records of the statements that later ones refer to.
+    pub(crate) remembered: Vec<u32>,
     /// Logs the transaction in progress has written to, one bit each.
     pub(crate) logs: u128,
     /// Operations of the transaction in progress that are done.
@@ -106,7 +108,8 @@ impl Client {
         self.logs = 0;
     }
 
-    pub(super) fn new() -> Self {
+    /// `remembered`: how many statements later ones refer to.
+    pub(super) fn new(remembered: usize) -> Self {
         Self {
             steps: Vec::with_capacity(16),
             stage: Stage::Idle,
@@ -123,6 +126,7 @@ impl Client {
             forced_requests: 0,
             rank: 0,
             record: 0,
+            remembered: vec![0; remembered],
             logs: 0,
             in_transaction: 0,
             wrote: false,
@@ -276,8 +280,8 @@ impl Kernel<'_> {
         match state.stage {
             Stage::Idle => Flow::Wait,
             Stage::Statement(place) => {
-                let group = usize::from(state.group);
-                let statement = self.program.groups[group].statements[usize::from(place)];
+                let group = state.group;
+                let statement = self.program.groups[usize::from(group)].statements[usize::from(place)];
                 if !state.wrote && self.statements[usize::from(statement)].kind != OperationType::Select {
                     if let Some(flow) = self.wait_for_writer_lock(client) {
                         return flow;
@@ -285,9 +289,9 @@ impl Kernel<'_> {
                     self.clients[client as usize].wrote = true;
                 }
                 let state = &mut self.clients[client as usize];
-                state.stage = match usize::from(place) + 1 < self.program.groups[group].statements.len() {
-                    true => Stage::Statement(place + 1),
-                    false if state.commits => {
+                state.stage = match self.program.after(group, place, state.operation) {
+                    Some(next) => Stage::Statement(next),
+                    None if state.commits => {
                         if state.wrote {
                             // Under what the statement is about to push, so they come after it.
                             let force = |pool: &u16| Step::Force { pool: *pool };
@@ -295,7 +299,7 @@ impl Kernel<'_> {
                         }
                         Stage::Commit
                     }
-                    false => Stage::End,
+                    None => Stage::End,
                 };
                 self.begin_statement(client, statement)
             }

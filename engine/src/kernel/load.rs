@@ -28,6 +28,7 @@ use crate::workload::access::{Access, KeyChoice};
 use crate::workload::distribution::KeyDraw;
 use crate::workload::key::KeyLaw;
 use crate::workload::keyspace::KeySpace;
+use crate::workload::part::{Parent, PartDraw, PartKey, Place};
 use crate::workload::sampled::{Sample, SampledDraw};
 use crate::workload::{Config, OperationType, Table, Workload};
 
@@ -78,6 +79,13 @@ pub(crate) enum BoundKey {
     /// A draw of the table.
     Draw(u16),
     Previous,
+    /// A choice of the table among the rows that belong to one: `of` where it is remembered, and its table; `at` where the number
+    /// is that is the place among them.
+    Part {
+        part: u16,
+        of: Option<(u16, u16)>,
+        at: Option<u16>,
+    },
     /// This rank.
     Fixed(u32),
 }
@@ -89,6 +97,8 @@ pub(crate) struct BoundStatement {
     pub(crate) access: Access,
     pub(crate) table: u16,
     pub(crate) key: BoundKey,
+    /// Where its record is remembered, for later statements of the transaction.
+    pub(crate) remember: Option<u16>,
     pub(crate) find: Find,
     /// Processor time of one row.
     pub(crate) row_ns: u64,
@@ -167,12 +177,15 @@ impl<'a> Kernel<'a> {
                 arriving: changes_meet_inserts(&program, index, config).then(BTreeSet::new),
                 arrived: table.record_count,
                 draws,
+                parts: Vec::new(),
             });
         }
+        add_parts(&program, &mut tables, config, seed, memory)?;
         let costs = cost::costs(plan.processor);
         let mut statements: Vec<BoundStatement> = program
             .statements
             .iter()
+            .enumerate()
             .map(|statement| bind(statement, &program, &world, &tables, &costs))
             .collect();
         let queries = bind_queries(&program, &world, &tables, &costs, seed, &mut statements);
@@ -191,7 +204,11 @@ impl<'a> Kernel<'a> {
             world.lsms.iter().map(|lsm| lsm.block),
             cpu.as_ref().map(|cpu| cpu.block),
         );
-        let per_client = size_of::<Client>() + 16 * size_of::<super::step::Step>() + causes.list.len() * 8;
+        let remembered = remembered(&program).len();
+        let per_client = remembered * 4
+            + size_of::<Client>()
+            + 16 * size_of::<super::step::Step>()
+            + causes.list.len() * 8;
         memory.charge(u64::from(clients) * per_client as u64)?;
         memory
             .charge(program.groups.len() as u64 * LATENCIES_BYTES + Bands::memory_for(causes.list.len()))?;
@@ -238,7 +255,7 @@ impl<'a> Kernel<'a> {
             queries,
             query_blocks: world.query_blocks,
             fed: Vec::new(),
-            clients: (0..clients).map(|_| Client::new()).collect(),
+            clients: (0..clients).map(|_| Client::new(remembered)).collect(),
             spent_ns: vec![0; clients * causes.list.len()],
             ready: VecDeque::new(),
             released: Vec::new(),
@@ -364,8 +381,60 @@ fn laws(program: &Program, table: usize) -> Vec<KeyLaw> {
     laws
 }
 
+/// The statements that later ones of their transactions refer to.
+fn remembered(program: &Program) -> Vec<usize> {
+    let mut referred: BTreeSet<usize> = BTreeSet::new();
+    for statement in &program.statements {
+        if let KeyChoice::Part(mut key) = statement.key {
+            key.map(|position| {
+                referred.insert(position);
+                position
+            });
+        }
+    }
+    referred.into_iter().collect()
+}
+
+/// Statements of a table whose keys belong to others: each has a choice of its own.
+fn with_parts(program: &Program, table: u16) -> impl Iterator<Item = (usize, PartKey)> {
+    let numbered = program.statements.iter().enumerate();
+    numbered.filter(move |(_, statement)| statement.table == table).filter_map(|(number, statement)| {
+        match statement.key {
+            KeyChoice::Part(key) => Some((number, key)),
+            _ => None,
+        }
+    })
+}
+
+fn add_parts(
+    program: &Program,
+    tables: &mut [TableState],
+    config: &Config,
+    seed: u64,
+    memory: &mut Memory,
+) -> Result<(), SimulateError> {
+    for (table, state) in (0u16..).zip(tables) {
+        let rows = &program.tables[usize::from(table)];
+        for (_, key) in with_parts(program, table) {
+            memory.charge(PartDraw::memory_for(&key, &state.keys))?;
+            let parents = match key.of {
+                Parent::Statement(of) => {
+                    program.tables[usize::from(program.statements[of].table)].record_count
+                }
+                Parent::Parts { .. } => 0,
+            };
+            let counts = (parents, rows.record_count);
+            let stream = Stream::new(seed, &format!("hot keys of {}", rows.name));
+            let part = PartDraw::new(&key, config, counts, &state.keys, stream);
+            memory.charge(part.draw_bytes())?;
+            state.parts.push(part);
+        }
+    }
+    Ok(())
+}
+
 fn bind(
-    statement: &Statement,
+    (number, statement): (usize, &Statement),
     program: &Program,
     world: &World<'_>,
     tables: &[TableState],
@@ -400,8 +469,23 @@ fn bind(
             operator: via.map(|via| world.numbers.of(via)),
         },
     };
+    let remembered = remembered(program);
+    let slot_of =
+        |statement: usize| remembered.iter().position(|one| *one == statement).map(|slot| slot as u16);
     let key = match statement.key {
         KeyChoice::Previous => BoundKey::Previous,
+        KeyChoice::Part(key) => {
+            let part = with_parts(program, statement.table).position(|(other, _)| other == number);
+            let of = match key.of {
+                Parent::Statement(of) => slot_of(of).map(|slot| (slot, program.statements[of].table)),
+                Parent::Parts { .. } => None,
+            };
+            let at = match key.place {
+                Place::At(at) => slot_of(at),
+                _ => None,
+            };
+            BoundKey::Part { part: part.unwrap_or_default() as u16, of, at }
+        }
         KeyChoice::Fixed(rank) => BoundKey::Fixed(rank),
         KeyChoice::Drawn(law) => {
             let position = laws(program, usize::from(statement.table)).iter().position(|other| *other == law);
@@ -413,6 +497,7 @@ fn bind(
         access: statement.access,
         table: statement.table,
         key,
+        remember: slot_of(number),
         find,
         row_ns: match statement.access {
             Access::Point | Access::RowId => costs.row_ns,

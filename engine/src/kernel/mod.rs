@@ -14,6 +14,7 @@ mod force;
 pub(crate) mod horizon;
 pub(crate) mod load;
 mod loaded_tree;
+mod loops;
 mod measure;
 mod outcome;
 mod page;
@@ -47,6 +48,7 @@ use crate::prng::Stream;
 use crate::trace::Trace;
 use crate::workload::distribution::KeyDraw;
 use crate::workload::keyspace::KeySpace;
+use crate::workload::part::PartDraw;
 use crate::{Report, SimulateError, Workload};
 use budget::{Control, Memory, Options, StopCause};
 use calendar::{Calendar, Event};
@@ -118,6 +120,8 @@ pub(crate) struct TableState {
     /// Records whose insertion has happened; deletes do not count.
     pub(crate) arrived: u64,
     pub(crate) draws: Vec<KeyDraw>,
+    /// Choices of keys that belong to others, one a statement.
+    pub(crate) parts: Vec<PartDraw>,
 }
 
 /// Figures that belong to no block.

@@ -1,6 +1,7 @@
 //! The workload bound to a plan: each operation with its table, its path and its key choice.
 
 use super::budget::{Control, LOAD_POLL, StopCause};
+use super::loops::{self, Loop};
 use crate::SimulateError;
 use crate::design::{Code, Diagnostic};
 use crate::plan::{Plan, Route, query};
@@ -13,8 +14,10 @@ use crate::workload::{OperationType, Table, Workload};
 #[derive(Debug)]
 pub(crate) struct Group {
     pub(crate) name: String,
-    /// Positions in `Program::statements`, in order.
+    /// Positions in `Program::statements`, in order. What is repeated stands here as often as it runs at most.
     pub(crate) statements: Vec<u16>,
+    /// The loops whose number of rounds is drawn.
+    loops: Vec<Loop>,
     /// Weights of this group and those before it.
     cumulative: f64,
 }
@@ -25,6 +28,8 @@ pub(crate) struct Statement {
     pub(crate) access: Access,
     pub(crate) table: u16,
     pub(crate) key: KeyChoice,
+    /// How often it runs, at least and at most.
+    pub(crate) repeat: (u16, u16),
     pub(crate) route: Route,
     pub(crate) missing: bool,
     pub(crate) changes_indexed_column: bool,
@@ -41,6 +46,7 @@ pub(crate) struct Program {
     pub(crate) warmup: u64,
     pub(crate) total: u64,
     choices: Stream,
+    rounds: Stream,
 }
 
 impl Program {
@@ -59,8 +65,10 @@ impl Program {
             warmup: workload.effective_warmup_operations(),
             total: workload.effective_warmup_operations() + workload.config.total_operations,
             choices: Stream::new(seed, "operations"),
+            rounds: Stream::new(seed, "rounds"),
             tables,
         };
+        let mut positions = vec![0; workload.operations.len()];
         for (index, operation) in workload.operations.iter().enumerate() {
             if operation.weight == 0.0 {
                 continue;
@@ -105,12 +113,14 @@ impl Program {
                 continue;
             }
             let position = program.statements.len() as u16;
+            positions[index] = usize::from(position);
             let name = access::name_of(operation, &statement);
             program.statements.push(Statement {
                 kind: statement.kind,
                 access: statement.access,
                 table: statement.table as u16,
-                key: statement.key,
+                key: by_position(statement.key, &positions),
+                repeat: statement.repeat,
                 route,
                 missing: statement.missing,
                 changes_indexed_column: statement.changes_indexed_column,
@@ -121,6 +131,9 @@ impl Program {
         }
         if !missing.is_empty() {
             return Err(SimulateError::InvalidDesign(missing));
+        }
+        for group in &mut program.groups {
+            (group.statements, group.loops) = loops::unroll(&group.statements, &program.statements);
         }
         Ok(program)
     }
@@ -143,7 +156,12 @@ impl Program {
             others => format!("{name} #{}", others + 1),
         };
         let before = self.groups.last().map_or(0.0, |group| group.cumulative);
-        self.groups.push(Group { name, statements: vec![statement], cumulative: before + weight });
+        self.groups.push(Group {
+            name,
+            statements: vec![statement],
+            loops: Vec::new(),
+            cumulative: before + weight,
+        });
     }
 
     /// The generator of an operation, and the group it draws first. Both depend on the seed and the number alone.
@@ -160,6 +178,15 @@ impl Program {
         (rng, group as u16)
     }
 
+    /// The place of a group that an operation comes to after this one; none after its last.
+    #[inline]
+    pub(crate) fn after(&self, group: u16, place: u16, operation: u64) -> Option<u16> {
+        let group = &self.groups[usize::from(group)];
+        let next = (group.loops.iter().enumerate())
+            .fold(place + 1, |next, (number, one)| one.skip(self.rounds, operation, number, next));
+        (usize::from(next) < group.statements.len()).then_some(next)
+    }
+
     /// What the run does to each table: the choices are known beforehand.
     pub(crate) fn changes(&self, control: &Control) -> Result<Vec<Changes>, StopCause> {
         let mut changes = vec![Changes::default(); self.tables.len()];
@@ -170,21 +197,38 @@ impl Program {
         if !self.groups.iter().any(|group| group.statements.iter().any(matters)) {
             return Ok(changes);
         }
+        let drawn = self.groups.iter().any(|group| !group.loops.is_empty());
         let mut chosen = vec![0u64; self.groups.len()];
-        if self.groups.len() == 1 {
+        let mut rounds: Vec<Vec<u64>> = self.groups.iter().map(|group| vec![0; group.loops.len()]).collect();
+        if self.groups.len() == 1 && !drawn {
             chosen[0] = self.total;
         } else {
             for operation in 0..self.total {
                 if operation % LOAD_POLL == 0 {
                     control.check()?;
                 }
-                chosen[usize::from(self.choose(operation).1)] += 1;
+                let group = usize::from(self.choose(operation).1);
+                chosen[group] += 1;
+                for (number, sum) in rounds[group].iter_mut().enumerate() {
+                    *sum +=
+                        u64::from(self.groups[group].loops[number].rounds(self.rounds, operation, number));
+                }
             }
         }
         let mut with_times: Vec<(Statement, u64)> = Vec::new();
-        for (group, times) in self.groups.iter().zip(chosen) {
-            with_times
-                .extend(group.statements.iter().map(|number| (self.statements[usize::from(*number)], times)));
+        for ((group, times), rounds) in self.groups.iter().zip(chosen).zip(rounds) {
+            let statement = |number: &u16| self.statements[usize::from(*number)];
+            let drawn = |place: u16| group.loops.iter().any(|one| one.places().contains(&place));
+            with_times.extend(
+                (0u16..)
+                    .zip(&group.statements)
+                    .filter(|(place, _)| !drawn(*place))
+                    .map(|(_, number)| (statement(number), times)),
+            );
+            for (one, sum) in group.loops.iter().zip(rounds) {
+                let round = &group.statements[one.round()];
+                with_times.extend(round.iter().map(|number| (statement(number), sum)));
+            }
         }
         for (statement, times) in
             with_times.iter().filter(|(statement, _)| statement.kind == OperationType::Insert)
@@ -212,6 +256,13 @@ pub(crate) struct Changes {
     pub(crate) inserts: u64,
     /// New values of indexed columns beside the key, at most.
     pub(crate) column_changes: u64,
+}
+
+/// A key that names statements by their place in the program instead of in the workload.
+fn by_position(key: KeyChoice, positions: &[usize]) -> KeyChoice {
+    let KeyChoice::Part(mut part) = key else { return key };
+    part.map(|position| positions[position]);
+    KeyChoice::Part(part)
 }
 
 /// The join or the sort that serves a query.

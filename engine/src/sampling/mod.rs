@@ -195,10 +195,16 @@ fn obstacle(plan: &Plan, program: &Program) -> Option<String> {
                 "an operation reads all of table \"{table}\", which takes longer the larger it is"
             ));
         }
-        if matches!(statement.key, KeyChoice::Fixed(_)) {
-            return Some(format!("an operation always asks for the same key of table \"{table}\""));
-        }
-        let KeyChoice::Drawn(law) = statement.key else { return None };
+        let law = match statement.key {
+            KeyChoice::Drawn(law) => law,
+            KeyChoice::Previous => return None,
+            KeyChoice::Fixed(_) => {
+                return Some(format!("an operation always asks for the same key of table \"{table}\""));
+            }
+            KeyChoice::Part(_) => {
+                return Some(format!("keys of table \"{table}\" belong to others, each with its own number"));
+            }
+        };
         (!is_sampled(law)).then(|| {
             format!("keys of table \"{table}\" are drawn by a law that goes through them in an order")
         })
@@ -209,7 +215,9 @@ fn obstacle(plan: &Plan, program: &Program) -> Option<String> {
 fn is_sampled(law: KeyLaw) -> bool {
     match law {
         KeyLaw::Named(law) => law != Distribution::Sequential,
-        KeyLaw::Zipfian { .. } => true,
+        KeyLaw::Zipfian { .. } | KeyLaw::NuRand { .. } | KeyLaw::SysbenchSpecial | KeyLaw::SysbenchPareto => {
+            true
+        }
         _ => false,
     }
 }

@@ -5,19 +5,21 @@
 //! | `access` | `point`, `range`, `scan`, `row_id` (the row's place in a heap is known: no index is searched); the template is then free text |
 //! | `table` | a table of the workload |
 //! | `rows` | rows of a range: a number, or `{"min": 1, "max": 100}` for a uniform draw |
-//! | `key` | a distribution for this operation alone, by name or with constants (`workload/key.rs`), or `previous`: the key of the operation before it in its transaction |
+//! | `key` | a distribution for this operation alone, by name or with constants (`workload/key.rs`), or `previous`: the key of the operation before it in its transaction; or, with `of`, a key that belongs to that of an earlier operation (`workload/part.rs`) |
+//! | `repeat` | how often the operation runs, or `{"min": 5, "max": 15}` for a uniform draw; neighbours of a transaction with the same `repeat` go round together |
 //! | `first_key` | instead of `key`: always the key at this place in key order, from 0 |
 //! | `missing` | true: a point SELECT through an index asks for a key next to the chosen one that does not exist |
 //! | `changes_indexed_column` | true: an UPDATE gives the column of every index that is not on the key a new value |
 //! | `changed_bytes` | bytes of the row that an UPDATE changes; the whole row without the key when absent |
 //! | `key_column` | the key's name in the template |
-//! | `name` | the operation's name in the report |
+//! | `name` | the operation's name in the report, and by which later operations of its transaction call it |
 //!
 //! Joins and sorts have more (`workload/query.rs`).
 
 use serde_json::Value;
 
 use super::key::{self, KeyLaw};
+use super::part::{self, PartKey};
 use super::query::{self, QueryShape, StatedQuery};
 use super::read::{DISTRIBUTIONS, wrong_parameter};
 use super::sql::{self, TemplateAccess};
@@ -28,11 +30,14 @@ use crate::design::{Code, Diagnostic};
 
 /// Most rows a stated range may have.
 const MAX_RANGE_ROWS: u64 = 1_000_000;
-const PARAMETERS: [&str; 10] = [
+/// Most times that an operation is repeated.
+const MAX_REPEATS: u64 = 1_000;
+const PARAMETERS: [&str; 11] = [
     "access",
     "table",
     "rows",
     "key",
+    "repeat",
     "first_key",
     "missing",
     "changes_indexed_column",
@@ -48,6 +53,8 @@ pub(crate) struct Statement {
     pub(crate) table: usize,
     pub(crate) access: Access,
     pub(crate) key: KeyChoice,
+    /// How often it runs, at least and at most.
+    pub(crate) repeat: (u16, u16),
     /// A key next to the chosen one that does not exist.
     pub(crate) missing: bool,
     /// An UPDATE gives indexed columns beside the key new values.
@@ -78,6 +85,8 @@ pub(crate) enum KeyChoice {
     Drawn(KeyLaw),
     /// The key of the statement before it in the same transaction.
     Previous,
+    /// One that belongs to the key of an earlier statement of the same transaction.
+    Part(PartKey),
     /// The key of this rank.
     Fixed(u32),
 }
@@ -107,8 +116,9 @@ pub(crate) fn statement(
         stated.query.reject(&path, found)?;
         None
     };
-    let key = match stated.first_key {
-        Some(rank) if rank >= tables[table].record_count => {
+    let key = match (&stated.part, stated.first_key) {
+        (Some(part), _) => KeyChoice::Part(resolve(part, workload, index, &path, found)?),
+        (None, Some(rank)) if rank >= tables[table].record_count => {
             found.push(operation_error(
                 Code::ValueOutOfRange,
                 child(&child(&path, "parameters"), "first_key"),
@@ -119,8 +129,8 @@ pub(crate) fn statement(
             ));
             return None;
         }
-        Some(rank) => KeyChoice::Fixed(rank as u32),
-        None => stated.key.unwrap_or(KeyChoice::Drawn(KeyLaw::Named(workload.config.distribution))),
+        (None, Some(rank)) => KeyChoice::Fixed(rank as u32),
+        (None, None) => stated.key.unwrap_or(KeyChoice::Drawn(KeyLaw::Named(workload.config.distribution))),
     };
     if key == KeyChoice::Previous && !follows_in_transaction(workload, index) {
         found.push(operation_error(
@@ -136,6 +146,15 @@ pub(crate) fn statement(
             Code::OperationMismatch,
             child(&child(&path, "parameters"), "missing"),
             "only a SELECT of one key can ask for a missing one".to_owned(),
+        ));
+        return None;
+    }
+    if key == KeyChoice::Previous && !same_table_before(workload, tables, index, table) {
+        found.push(operation_error(
+            Code::OperationMismatch,
+            child(&child(&path, "parameters"), "key"),
+            "the operation before it asks another table: give that one a name, and this one {\"of\": name} as its key"
+                .to_owned(),
         ));
         return None;
     }
@@ -184,6 +203,7 @@ pub(crate) fn statement(
         table,
         access,
         key,
+        repeat: stated.repeat.map_or((1, 1), |(min, max)| (min as u16, max as u16)),
         missing,
         changes_indexed_column: stated.changes_indexed_column.unwrap_or_default(),
         changed_bytes,
@@ -242,6 +262,8 @@ struct Stated {
     table: Option<String>,
     rows: Option<(u64, u64)>,
     key: Option<KeyChoice>,
+    part: Option<part::Stated>,
+    repeat: Option<(u64, u64)>,
     first_key: Option<u64>,
     missing: Option<bool>,
     changes_indexed_column: Option<bool>,
@@ -286,8 +308,20 @@ impl Stated {
         let stated = Self {
             access: fields.optional_choice("access", &accesses, found),
             table: fields.optional_text("table", found).map(str::to_owned),
-            rows: fields.optional("rows").and_then(|value| read_rows(value, &path, found)),
+            rows: fields.optional("rows").and_then(|value| {
+                let rule = format!("a range has 1 to {MAX_RANGE_ROWS} rows, and max is not below min");
+                read_between("rows", value, (MAX_RANGE_ROWS, rule), &path, found)
+            }),
+            repeat: fields.optional("repeat").and_then(|value| {
+                let rule = format!("an operation runs 1 to {MAX_REPEATS} times, and max is not below min");
+                read_between("repeat", value, (MAX_REPEATS, rule), &path, found)
+            }),
+            part: match fields.optional("key").filter(|value| part::is_part(value)) {
+                Some(value) => part::read(value, fields.path_of("key"), config, found),
+                None => None,
+            },
             key: match fields.optional("key") {
+                Some(value) if part::is_part(value) => None,
                 Some(value) if value.is_object() => {
                     key::read(value, fields.path_of("key"), config, found).map(KeyChoice::Drawn)
                 }
@@ -313,29 +347,32 @@ fn read_flag(value: &Value, name: &str, path: &[String], found: &mut Vec<Diagnos
     value.as_bool()
 }
 
-fn read_rows(value: &Value, path: &[String], found: &mut Vec<Diagnostic>) -> Option<(u64, u64)> {
-    let path = child(path, "rows");
+/// A number from 1 on, or one with `min` and `max`.
+fn read_between(
+    name: &str,
+    value: &Value,
+    (most, rule): (u64, String),
+    path: &[String],
+    found: &mut Vec<Diagnostic>,
+) -> Option<(u64, u64)> {
+    let path = child(path, name);
     let (min, max) = if value.is_object() {
         let fields = Fields::of(value, path.clone(), found)?;
         fields.reject_unknown(&["min", "max"], found);
         (fields.whole("min", found)?, fields.whole("max", found)?)
     } else {
-        let rows = crate::design::reader::whole_number(value).and_then(|rows| u64::try_from(rows).ok());
-        let Some(rows) = rows else {
+        let number = crate::design::reader::whole_number(value).and_then(|rows| u64::try_from(rows).ok());
+        let Some(number) = number else {
             found.push(wrong_parameter(
                 path,
-                "\"rows\" must be a whole number, or an object with min and max".to_owned(),
+                format!("\"{name}\" must be a whole number, or an object with min and max"),
             ));
             return None;
         };
-        (rows, rows)
+        (number, number)
     };
-    if min == 0 || max < min || max > MAX_RANGE_ROWS {
-        found.push(operation_error(
-            Code::ValueOutOfRange,
-            path,
-            format!("a range has 1 to {MAX_RANGE_ROWS} rows, and max is not below min"),
-        ));
+    if min == 0 || max < min || max > most {
+        found.push(operation_error(Code::ValueOutOfRange, path, rule));
         return None;
     }
     Some((min, max))
@@ -455,6 +492,48 @@ fn access(
             rows.map(|(min_rows, max_rows)| Access::Range { min_rows, max_rows })
         }
     }
+}
+
+/// The operations that a key belongs to: of the names it states, the last before it in its transaction.
+fn resolve(
+    part: &part::Stated,
+    workload: &Workload,
+    index: usize,
+    path: &[String],
+    found: &mut Vec<Diagnostic>,
+) -> Option<PartKey> {
+    let operations = &workload.operations;
+    let earlier = |name: &str| {
+        let transaction = operations[index].transaction.as_ref()?;
+        let has_name = |operation: &Operation| {
+            let parameters = operation.parameters.as_ref();
+            parameters.and_then(|parameters| parameters.get("name")).and_then(Value::as_str) == Some(name)
+        };
+        operations[..index]
+            .iter()
+            .rposition(|earlier| earlier.transaction.as_ref() == Some(transaction) && has_name(earlier))
+    };
+    match part.resolve(earlier) {
+        Ok(key) => Some(key),
+        Err(name) => {
+            found.push(operation_error(
+                Code::OperationMismatch,
+                child(&child(path, "parameters"), "key"),
+                format!("no operation before it in the same transaction has the name \"{name}\""),
+            ));
+            None
+        }
+    }
+}
+
+/// Whether the operation before this one in its transaction is on the same table.
+fn same_table_before(workload: &Workload, tables: &[Table], index: usize, table: usize) -> bool {
+    let transaction = &workload.operations[index].transaction;
+    let before = workload.operations[..index].iter().rposition(|earlier| earlier.transaction == *transaction);
+    // What is wrong with the one before is told where its turn is.
+    before
+        .and_then(|before| statement(workload, tables, before, &mut Vec::new()))
+        .is_none_or(|before| before.table == table)
 }
 
 /// Whether an earlier operation shares this one's named transaction.

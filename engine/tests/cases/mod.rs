@@ -357,10 +357,33 @@ fn operation() -> impl Strategy<Value = Value> {
         ("INSERT", "INSERT INTO main VALUES (?)"),
         ("DELETE", "DELETE FROM main WHERE id = ?"),
     ]);
-    (statement, any::<bool>()).prop_map(|((kind, template), joined)| {
+    let repeats = select(vec![Value::Null, json!(3), json!({"min": 1, "max": 4})]);
+    (statement, any::<bool>(), key(), repeats).prop_map(|((kind, template), joined, key, repeat)| {
         let transaction = joined.then_some("t");
-        json!({"type": kind, "template": template, "weight": 1, "transaction": transaction})
+        let parameters = json!({"name": "one", "key": key, "repeat": repeat});
+        json!({"type": kind, "template": template, "weight": 1, "transaction": transaction, "parameters": parameters})
     })
+}
+
+/// No law, mostly; laws of benchmarks; keys that belong to that of an earlier operation, if there is one.
+fn key() -> impl Strategy<Value = Value> {
+    let law = || json!({"distribution": "nurand", "a": 255, "values": 7});
+    let oldest = json!({"parts": 3, "in_turn": true, "distribution": "oldest", "rows": 2, "skip": 1});
+    select(vec![
+        Value::Null,
+        Value::Null,
+        Value::Null,
+        json!("previous"),
+        law(),
+        json!({"distribution": "sysbench_special"}),
+        json!({"distribution": "sysbench_pareto"}),
+        oldest,
+        json!({"parts": 60}),
+        json!({"of": "one", "remote_fraction": 0.5, "remote_group": 3}),
+        json!({"of": "one", "at": "one", "shared_by": 7}),
+        json!({"of": "one", "distribution": "newest", "rows": 4}),
+        json!({"of": "one", "distribution": "first"}),
+    ])
 }
 
 fn config() -> impl Strategy<Value = Value> {
@@ -379,7 +402,12 @@ fn config() -> impl Strategy<Value = Value> {
         (select(vec![0u64, 1, 2, 50, 1000]), select(vec![1u32, 100, 1500, 20_000])),
         select(vec![1u32, 3]),
         prop::option::of(select(vec![10.0, 100_000.0])),
-        select(vec!["hashed", "ascending", "descending"]),
+        select(vec![
+            json!("hashed"),
+            json!("ascending"),
+            json!("descending"),
+            json!({"grouped": {"groups": 7, "run": 2}}),
+        ]),
     )
         .prop_map(|((operations, warmup, clients), distribution, (records, bytes), batch, rate, order)| {
             json!({

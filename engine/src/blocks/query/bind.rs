@@ -149,6 +149,7 @@ impl Binder<'_> {
             changed_bytes: 0,
             fetch,
             feeds: access == Access::Scan,
+            remember: None,
         });
         let bitmap = matches!(fetch, FetchSpec::Bitmap { .. });
         let stored_in_order = matches!(blocks[input.block()].spec, Spec::Clustered(_));

@@ -6,7 +6,8 @@
 
 use serde_json::{Value, json};
 
-use super::{Config, Distribution, InsertOrder, Operation, OperationType, Table, Workload, defaults};
+use super::super::{Distribution, Operation, OperationType, Workload, defaults};
+use super::config;
 
 const READ: &str = "SELECT * FROM main WHERE id = ?";
 const UPDATE: &str = "UPDATE main SET field0 = ? WHERE id = ?";
@@ -28,26 +29,6 @@ fn update(weight: f64) -> Operation {
 
 fn insert(weight: f64) -> Operation {
     operation(OperationType::Insert, INSERT, weight, json!({"name": "insert"}))
-}
-
-fn config(total_operations: u64, concurrency: u32, distribution: Distribution) -> Config {
-    Config {
-        total_operations,
-        concurrency,
-        distribution,
-        zipfian_theta: None,
-        hotspot_data_fraction: None,
-        hotspot_operation_fraction: None,
-        key_range: None,
-        record_count: defaults::RECORD_COUNT,
-        record_bytes: defaults::RECORD_BYTES,
-        key_bytes: defaults::KEY_BYTES,
-        insert_order: InsertOrder::Hashed,
-        operations_per_transaction: 1,
-        think_time_ms: 0.0,
-        arrival_rate_per_second: None,
-        warmup_operations: None,
-    }
 }
 
 fn ycsb(operations: Vec<Operation>, distribution: Distribution) -> Workload {
@@ -113,29 +94,4 @@ pub(crate) fn point_reads_small() -> Workload {
     config.record_bytes = 200;
     config.warmup_operations = Some(20);
     Workload { operations: vec![read(100.0)], tables: Vec::new(), config }
-}
-
-pub(crate) fn orders_with_customers() -> Workload {
-    let table = |name: &str, record_count: u64| Table {
-        name: name.to_owned(),
-        record_count,
-        record_bytes: 100,
-        key_bytes: defaults::KEY_BYTES,
-        insert_order: InsertOrder::Ascending,
-    };
-    let join = "SELECT * FROM orders o JOIN customers c ON o.customer_id = c.id";
-    let query = |end: &str, weight: f64, name: &str| {
-        operation(OperationType::Select, &format!("{join}{end}"), weight, json!({"name": name}))
-    };
-    let mut config = config(20, 2, Distribution::Uniform);
-    config.warmup_operations = Some(2);
-    Workload {
-        operations: vec![
-            query("", 40.0, "report"),
-            query(" ORDER BY o.day LIMIT 100", 40.0, "latest"),
-            query(" WHERE o.id = ?", 20.0, "one order"),
-        ],
-        tables: vec![table("orders", 20_000), table("customers", 4_000)],
-        config,
-    }
 }
