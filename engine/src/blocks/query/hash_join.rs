@@ -2,8 +2,9 @@
 
 use serde_json::json;
 
+use super::feed::ROWS_AN_EVENT;
 use super::hash_table::{HashSpec, HashTable, Side, hash_value};
-use super::run::{Phase, QueryRun, ROWS_AN_EVENT};
+use super::run::{Phase, QueryRun};
 use super::spill::BLOCK_BYTES;
 use super::tuplesort::minimal_tuple_bytes;
 use super::{BoundJoin, BoundQuery, TEMP_PAGES_READ, TEMP_PAGES_WRITTEN};

@@ -5,6 +5,7 @@
 
 pub(crate) mod advice;
 pub(crate) mod bind;
+mod feed;
 mod hash_join;
 mod hash_table;
 mod nested_loop;
@@ -20,7 +21,8 @@ use crate::kernel::Kernel;
 use crate::kernel::snapshot::listed;
 use crate::plan::BlockIndex;
 use crate::prng::Stream;
-pub(crate) use run::{Fed, QueryRun};
+pub(crate) use feed::Fed;
+pub(crate) use run::QueryRun;
 use spill::TempSpace;
 
 /// Counters of a join.
