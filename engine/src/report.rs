@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
+use crate::anomalies::AnomalyReport;
+
 /// The result of one simulation. All times are virtual.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Report {
@@ -24,6 +26,9 @@ pub struct Report {
     /// Events that happened in traced operations, kept or not.
     pub event_count: u64,
     pub warnings: Vec<Warning>,
+    /// What the history of the run's transactions says; absent without a transaction block, or where not every operation is traced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub anomalies: Option<AnomalyReport>,
     /// SHA-256, in hexadecimal, over the canonical JSON of the rest.
     pub result_hash: String,
 }
@@ -31,7 +36,7 @@ pub struct Report {
 /// The figures of the measured interval; the warm-up is left out of every one of them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
-    /// Operations measured: the workload's `total_operations`.
+    /// Operations measured: the workload's `total_operations`, without those whose transaction failed.
     pub operations: u64,
     /// Operations run before the measured interval began.
     pub warmup_operations: u64,
@@ -165,7 +170,9 @@ impl Report {
             Ok(())
         };
         // Fields in alphabetical order.
-        list("{\"blocks\":", &mut self.blocks.iter().map(canonical))?;
+        let anomalies = self.anomalies.as_ref().map(|found| format!("\"anomalies\":{},", canonical(found)));
+        let head = format!("{{{}\"blocks\":", anomalies.unwrap_or_default());
+        list(&head, &mut self.blocks.iter().map(canonical))?;
         let head = format!(
             ",\"engine_version\":{},\"event_count\":{}",
             canonical(&self.engine_version),
@@ -224,6 +231,7 @@ mod tests {
             series: Vec::new(),
             events: (0..3).map(event).collect(),
             event_count: 9,
+            anomalies: None,
             warnings: vec![warning.clone(), warning],
             result_hash: String::new(),
         };

@@ -48,7 +48,7 @@ impl Kernel<'_> {
             self.passed_ranks(rank, found);
             rank = found + 1;
             remaining -= 1;
-            if fetch || writes {
+            if fetch || writes || self.transactions.is_some() {
                 self.push(client, Step::Range { statement: number, rank, remaining, leaf });
                 self.act_on_row(client, number, found);
                 if writes && !fetch && !self.hit(client, space, leaf, true) {

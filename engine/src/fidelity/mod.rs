@@ -19,6 +19,7 @@ mod pg_btree;
 mod pg_buffer;
 mod pg_hash;
 mod pg_heap;
+mod pg_locks;
 mod pg_wal;
 mod rank;
 mod rules;
@@ -63,6 +64,7 @@ pub fn predict(case: &Case) -> Option<Prediction> {
         "pg_wal" => pg_wal::simulate(case, FIRST_SEED)?,
         "pg_hash" => pg_hash::simulate(case, FIRST_SEED)?,
         "pg_heap" => pg_heap::simulate(case, FIRST_SEED)?,
+        "pg_locks" => pg_locks::simulate(case, FIRST_SEED)?,
         "sqlite_cache" => sqlite_cache::simulate(case, FIRST_SEED)?,
         "sqlite_shape" => sqlite_shape::simulate(case, FIRST_SEED)?,
         _ => return None,

@@ -41,6 +41,7 @@ const REASONS: &[(&str, &str, &str)] = &[
     ("pg_buffer", "hot_fraction", "These canvases update rows in place; versions are compared by pg_bloat."),
     ("pg_hash", "free_percent", "Follows from the pages and entries compared."),
     ("pg_heap", "", "Follows from the pages and rows compared."),
+    ("pg_locks", "transactions", "How many the measurement ran; a simulated run is longer."),
     ("rank", "decisive_faster", "Speed depends on the machine that measured."),
     ("rank", "decisive_", "Told by the figures themselves."),
     ("rank", "engines.", "Given under the names that scoring asks for; speeds depend on the machine."),

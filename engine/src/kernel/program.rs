@@ -5,7 +5,7 @@ use crate::SimulateError;
 use crate::design::{Code, Diagnostic};
 use crate::plan::{Plan, Route};
 use crate::prng::{Rng, Stream};
-use crate::workload::access::{self, Access, KeyChoice};
+use crate::workload::access::{self, Access, KeyChoice, RowLocking};
 use crate::workload::{OperationType, Table, Workload};
 
 /// One weighted choice: a statement, or the statements of a named transaction.
@@ -28,6 +28,8 @@ pub(crate) struct Statement {
     pub(crate) missing: bool,
     pub(crate) changes_indexed_column: bool,
     pub(crate) changed_bytes: u32,
+    pub(crate) locking: RowLocking,
+    pub(crate) think_ns: u64,
 }
 
 #[derive(Debug)]
@@ -98,6 +100,8 @@ impl Program {
                 missing: statement.missing,
                 changes_indexed_column: statement.changes_indexed_column,
                 changed_bytes: statement.changed_bytes,
+                locking: statement.locking,
+                think_ns: statement.think_ns,
             });
             program.add_to_group(operation.transaction.as_deref(), name, operation.weight, position);
         }

@@ -64,6 +64,7 @@ impl Kernel<'_> {
         self.skip_lists.iter().for_each(|list| states[list.block] = list.state());
         self.wals.iter().for_each(|wal| states[wal.block] = wal.state());
         self.disks.iter().for_each(|disk| states[disk.block] = disk.state());
+        self.transactions.iter().for_each(|all| states[all.block] = all.state());
         self.cpu.iter().for_each(|cpu| states[cpu.block] = cpu.state());
         let blocks = self.plan.blocks.iter().zip(states).map(|(block, state)| BlockState {
             block_id: block.id.clone(),

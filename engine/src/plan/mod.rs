@@ -5,8 +5,10 @@ mod checks;
 pub(crate) mod compile;
 mod explain;
 pub(crate) mod route;
+mod transaction;
 
 pub(crate) use route::{Route, TablePlan};
+pub(crate) use transaction::{DeadlockPolicy, Isolation, Scheme, TransactionSpec, Victim};
 
 use crate::blocks::hash::Method;
 use crate::workload::InsertOrder;
@@ -37,6 +39,7 @@ pub(crate) struct PlanBlock {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Spec {
     Client { out: Vec<BlockIndex> },
+    Transaction(TransactionSpec),
     IndexScan { index: BlockIndex, table: Option<BlockIndex> },
     SeqScan { table: BlockIndex, read_ahead_pages: u32 },
     BtreeIndex(TreeSpec),
