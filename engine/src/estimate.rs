@@ -4,8 +4,10 @@
 
 use crate::SimulateError;
 use crate::kernel::program::{Program, Statement};
+use crate::plan::query::{Input, JoinMethod};
 use crate::plan::{Plan, Route, Spec};
 use crate::workload::access::Access;
+use crate::workload::query::Passing;
 use crate::workload::{Operation, OperationType, Workload};
 
 /// What a run will take.
@@ -33,6 +35,8 @@ const STATEMENT_NS: f64 = 500.0;
 const CHANGE_NS: f64 = 250.0;
 const ROW_NS: f64 = 30.0;
 const SCANNED_ROW_NS: f64 = 2.0;
+/// Rows of a page, about.
+const ROWS_OF_A_PAGE: f64 = 30.0;
 
 /// What running this workload on this plan will take.
 ///
@@ -96,6 +100,17 @@ fn statement_ns(plan: &Plan, program: &Program, statement: &Statement) -> f64 {
     let found = match (statement.access, statement.route) {
         (_, Route::FullScan { .. }) | (Access::Scan, _) => records * SCANNED_ROW_NS,
         (Access::Range { min_rows, max_rows }, _) => (min_rows as f64 + max_rows as f64) / 2.0 * ROW_NS,
+        // Both sides are read and hashed, searched or sorted.
+        (Access::Query, _) => {
+            let joined = statement.query.and_then(|query| query.join);
+            let other = joined.map_or(0, |join| program.tables[join.table].record_count) as f64;
+            let passing = match statement.query.map(|query| query.passing) {
+                Some(Passing::Rows(rows)) => rows as f64,
+                _ => records,
+            };
+            let looped = scans_of_the_inner_side(plan, statement.route, passing) * other * SCANNED_ROW_NS;
+            (records + other + passing) * ROW_NS + looped
+        }
         (Access::Point | Access::RowId, _) => 0.0,
     };
     let changed = match statement.kind {
@@ -104,7 +119,26 @@ fn statement_ns(plan: &Plan, program: &Program, statement: &Statement) -> f64 {
     };
     // An INSERT looks for nothing.
     let found = if statement.kind == OperationType::Insert { 0.0 } else { found };
-    STATEMENT_NS + found + changed
+    let (min, max) = statement.repeat;
+    (STATEMENT_NS + found + changed) * f64::from(min + max) / 2.0
+}
+
+/// How often a nested loop without an inner index scans its inner side for so many outer rows.
+fn scans_of_the_inner_side(plan: &Plan, route: Route, rows: f64) -> f64 {
+    let Route::Query { root } = route else { return 0.0 };
+    let source = match &plan.blocks[root].spec {
+        Spec::Sort(sort) => sort.input,
+        _ => root,
+    };
+    let Spec::Join(join) = &plan.blocks[source].spec else { return 0.0 };
+    let searched = Input::of(&plan.blocks, join.inner).and_then(|inner| inner.searched(&plan.blocks));
+    match join.method {
+        JoinMethod::NestedLoop { by_row: true, .. } if searched.is_none() => rows,
+        JoinMethod::NestedLoop { buffer_pages, .. } if searched.is_none() => {
+            rows / (ROWS_OF_A_PAGE * f64::from(buffer_pages - 2))
+        }
+        _ => 0.0,
+    }
 }
 
 #[cfg(test)]
@@ -137,6 +171,27 @@ mod tests {
         let scanning = estimate(&plan_of("bad-no-index"), &workload).unwrap();
         let searching = estimate(&plan_of("heap-btree"), &workload).unwrap();
         assert!(scanning.seconds > searching.seconds * 2.0, "{scanning:?} {searching:?}");
+    }
+
+    #[test]
+    fn a_scan_for_each_row_costs_more_than_a_hash_table() {
+        let workload = templates::workload("orders-with-customers").unwrap().workload();
+        let seconds = |kind: &str, parameters: serde_json::Value| {
+            let mut canvas = templates::design("join-hash").unwrap().canvas();
+            let blocks = canvas["blocks"].as_array_mut().unwrap();
+            let join = blocks.iter_mut().find(|block| block["id"] == "join").unwrap();
+            (join["type"], join["parameters"]) = (kind.into(), parameters);
+            if kind == "nested-loop-join" {
+                let wires = canvas["connections"].as_array_mut().unwrap();
+                wires.retain(|wire| wire["source"]["blockId"] != "join" || wire["source"]["port"] != "spill");
+            }
+            let plan = crate::design::check(&canvas).plan.unwrap();
+            estimate(&plan, &workload).unwrap().seconds
+        };
+        let hash = seconds("hash-join", serde_json::json!({}));
+        let in_blocks = seconds("nested-loop-join", serde_json::json!({"buffer_pages": 3}));
+        let by_row = seconds("nested-loop-join", serde_json::json!({"method": "row"}));
+        assert!(hash < in_blocks && in_blocks < by_row, "{hash} {in_blocks} {by_row}");
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod metrics;
 pub mod plan;
 mod prng;
 pub mod report;
+pub mod sampling;
 pub mod templates;
 mod trace;
 mod units;
@@ -25,10 +26,10 @@ pub mod workload;
 pub use design::{Canvas, Checked, Code, Diagnostic, Severity, catalog};
 pub use error::SimulateError;
 pub use kernel::budget::{Control, Options, StopCause, TraceLevel};
-pub use kernel::simulate;
 pub use kernel::snapshot::{BlockState, Snapshot, state_after};
 pub use plan::Plan;
 pub use report::Report;
+pub use sampling::{Sampling, simulate};
 pub use workload::Workload;
 
 /// Version of this engine; part of every report, because results are comparable within one version only.

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use crate::anomalies::AnomalyReport;
+use crate::sampling::SamplingResult;
 
 /// The result of one simulation. All times are virtual.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -29,6 +30,9 @@ pub struct Report {
     /// What the history of the run's transactions says; absent without a transaction block, or where not every operation is traced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub anomalies: Option<AnomalyReport>,
+    /// How the run was sampled; absent when all of it was simulated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sampling: Option<SamplingResult>,
     /// SHA-256, in hexadecimal, over the canonical JSON of the rest.
     pub result_hash: String,
 }
@@ -181,7 +185,13 @@ impl Report {
         list(&format!("{head},\"events\":"), &mut self.events.iter().map(canonical))?;
         list(",\"latency_breakdown\":", &mut self.latency_breakdown.iter().map(canonical))?;
         list(",\"operations\":", &mut self.operations.iter().map(canonical))?;
-        let seed = format!(",\"result_hash\":\"\",\"seed\":{},\"series\":", self.seed);
+        let sampling =
+            self.sampling.as_ref().map(|sampling| format!(",\"sampling\":{}", canonical(sampling)));
+        let seed = format!(
+            ",\"result_hash\":\"\"{},\"seed\":{},\"series\":",
+            sampling.unwrap_or_default(),
+            self.seed
+        );
         list(&seed, &mut self.series.iter().map(canonical))?;
         let summary = format!(",\"summary\":{},\"warnings\":", canonical(&self.summary));
         list(&summary, &mut self.warnings.iter().map(canonical))?;
@@ -233,6 +243,12 @@ mod tests {
             event_count: 9,
             anomalies: None,
             warnings: vec![warning.clone(), warning],
+            sampling: Some(SamplingResult {
+                rate: 0.5,
+                simulated_operations: 1,
+                drawn_part: 1.0,
+                hit_ratio_error: None,
+            }),
             result_hash: String::new(),
         };
         let whole = Sha256::digest(canonical(&report).as_bytes());

@@ -1,7 +1,13 @@
 //! Designs and workloads to start from. Their JSON lies beside the sources and is part of the binary.
 
+mod variables;
+
 use serde_json::Value;
 
+pub use variables::Variable;
+use variables::{SMALLBANK, SYSBENCH, TATP, TPCC};
+
+use crate::design::Diagnostic;
 use crate::workload::{Workload, presets};
 
 /// What a design template is good at showing.
@@ -37,12 +43,45 @@ pub struct WorkloadTemplate {
     pub slug: &'static str,
     pub name: &'static str,
     pub description: &'static str,
-    build: fn() -> Workload,
+    build: Build,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Build {
+    Fixed(fn() -> Workload),
+    /// From the values of the variables, in their order.
+    Scaled(&'static [Variable], fn(&[u64]) -> Workload),
 }
 
 impl WorkloadTemplate {
+    /// With every variable at its default.
     pub fn workload(&self) -> Workload {
-        (self.build)()
+        match self.build {
+            Build::Fixed(build) => build(),
+            Build::Scaled(variables, build) => {
+                build(&variables.iter().map(|variable| variable.default).collect::<Vec<u64>>())
+            }
+        }
+    }
+
+    /// What its user may choose beside what every workload has in its config.
+    pub fn variables(&self) -> &'static [Variable] {
+        match self.build {
+            Build::Fixed(_) => &[],
+            Build::Scaled(variables, _) => variables,
+        }
+    }
+
+    /// With the variables that a JSON object states; the others keep their defaults.
+    ///
+    /// # Errors
+    /// Every name that is not a variable's and every value that is none of it, with paths such as `["variables", "warehouses"]`.
+    pub fn fill(&self, stated: &Value) -> Result<Workload, Vec<Diagnostic>> {
+        let values = variables::read(self.variables(), stated)?;
+        Ok(match self.build {
+            Build::Fixed(build) => build(),
+            Build::Scaled(_, build) => build(&values),
+        })
     }
 }
 
@@ -98,6 +137,31 @@ const DESIGNS: &[Template] = &[
         category: TemplateCategory::Olap,
         workload_slug: "ycsb-e",
         canvas_json: include_str!("../templates/designs/clustered-range-scan.json"),
+    },
+    Template {
+        slug: "join-hash",
+        name: "Orders with customers: hash join",
+        description: "Every order with its customer: a hash table of the customers, in batches on temporary files where memory ends. Compare \
+                      with the two other joins of the same tables.",
+        category: TemplateCategory::Olap,
+        workload_slug: "orders-with-customers",
+        canvas_json: include_str!("../templates/designs/join-hash.json"),
+    },
+    Template {
+        slug: "join-sort-merge",
+        name: "Orders with customers: sort-merge join",
+        description: "The same join by sorting both tables: every page goes to a run and comes back, however many customers there are.",
+        category: TemplateCategory::Olap,
+        workload_slug: "orders-with-customers",
+        canvas_json: include_str!("../templates/designs/join-sort-merge.json"),
+    },
+    Template {
+        slug: "join-nested-loop",
+        name: "Orders with customers: index nested loop",
+        description: "The same join with one search of an index for each order: best for few orders, and costly for all of them.",
+        category: TemplateCategory::Olap,
+        workload_slug: "orders-with-customers",
+        canvas_json: include_str!("../templates/designs/join-nested-loop.json"),
     },
     Template {
         slug: "ingest-group-commit",
@@ -182,6 +246,46 @@ const DESIGNS: &[Template] = &[
         canvas_json: include_str!("../templates/designs/leveldb.json"),
     },
     Template {
+        slug: "tpc-c-postgres",
+        name: "TPC-C on PostgreSQL",
+        description: "The nine tables as heaps, eight of them found through B+tree indexes, behind one pool of 32 MiB.",
+        category: TemplateCategory::Oltp,
+        workload_slug: "tpc-c",
+        canvas_json: include_str!("../templates/designs/tpc-c-postgres.json"),
+    },
+    Template {
+        slug: "tpc-c-innodb",
+        name: "TPC-C on InnoDB",
+        description: "The nine tables clustered in B+trees of 16 KiB pages, behind one pool of 32 MiB.",
+        category: TemplateCategory::Oltp,
+        workload_slug: "tpc-c",
+        canvas_json: include_str!("../templates/designs/tpc-c-innodb.json"),
+    },
+    Template {
+        slug: "sysbench-innodb",
+        name: "sysbench on InnoDB",
+        description: "One clustered table with a second index on column k, which half of the updates change.",
+        category: TemplateCategory::Oltp,
+        workload_slug: "sysbench-read-write",
+        canvas_json: include_str!("../templates/designs/sysbench-innodb.json"),
+    },
+    Template {
+        slug: "smallbank-postgres",
+        name: "SmallBank on PostgreSQL",
+        description: "Three heaps with B+tree indexes; a few accounts take most of the changes.",
+        category: TemplateCategory::Oltp,
+        workload_slug: "smallbank",
+        canvas_json: include_str!("../templates/designs/smallbank-postgres.json"),
+    },
+    Template {
+        slug: "tatp-innodb",
+        name: "TATP on InnoDB",
+        description: "Four clustered tables; most requests read one row of one of them.",
+        category: TemplateCategory::Oltp,
+        workload_slug: "tatp",
+        canvas_json: include_str!("../templates/designs/tatp-innodb.json"),
+    },
+    Template {
         slug: "bad-no-buffer",
         name: "To learn from: no buffer pool",
         description: "Every page a query touches is a request at the device. Add a pool between the storage and the disk, and compare.",
@@ -228,54 +332,98 @@ const WORKLOADS: &[WorkloadTemplate] = &[
         slug: "ycsb-a",
         name: "YCSB A: update heavy",
         description: "Half reads, half updates of one row each; exact Zipf, theta 0.99.",
-        build: presets::ycsb_a,
+        build: Build::Fixed(presets::ycsb_a),
     },
     WorkloadTemplate {
         slug: "ycsb-b",
         name: "YCSB B: read mostly",
         description: "95 % reads, 5 % updates; exact Zipf, theta 0.99.",
-        build: presets::ycsb_b,
+        build: Build::Fixed(presets::ycsb_b),
     },
     WorkloadTemplate {
         slug: "ycsb-c",
         name: "YCSB C: read only",
         description: "Reads of one row each; exact Zipf, theta 0.99.",
-        build: presets::ycsb_c,
+        build: Build::Fixed(presets::ycsb_c),
     },
     WorkloadTemplate {
         slug: "ycsb-d",
         name: "YCSB D: read latest",
         description: "95 % reads that prefer the newest rows, 5 % inserts.",
-        build: presets::ycsb_d,
+        build: Build::Fixed(presets::ycsb_d),
     },
     WorkloadTemplate {
         slug: "ycsb-e",
         name: "YCSB E: short ranges",
         description: "95 % range scans of 1 to 100 rows, 5 % inserts; exact Zipf, theta 0.99.",
-        build: presets::ycsb_e,
+        build: Build::Fixed(presets::ycsb_e),
     },
     WorkloadTemplate {
         slug: "ycsb-f",
         name: "YCSB F: read-modify-write",
         description: "Half reads, half reads followed by an update of the same row in one transaction.",
-        build: presets::ycsb_f,
+        build: Build::Fixed(presets::ycsb_f),
     },
     WorkloadTemplate {
         slug: "point-reads-small",
         name: "Reads of a small table",
         description: "A thousand reads of one row each from 20,000 rows, uniformly chosen: small enough to run without an index.",
-        build: presets::point_reads_small,
+        build: Build::Fixed(presets::point_reads_small),
     },
     WorkloadTemplate {
         slug: "inserts",
         name: "Inserts",
         description: "New rows only, arriving in hashed key order from many clients.",
-        build: presets::inserts,
+        build: Build::Fixed(presets::inserts),
     },
     WorkloadTemplate {
         slug: "full-scans",
         name: "Full scans",
         description: "Queries without a condition: each reads the whole table.",
-        build: presets::full_scans,
+        build: Build::Fixed(presets::full_scans),
+    },
+    WorkloadTemplate {
+        slug: "tpc-c",
+        name: "TPC-C",
+        description: "Order entry: nine tables, five transactions in the mix 45/43/4/4/4, customers and items by NURand. Keying and \
+                      think times are off.",
+        build: Build::Scaled(TPCC, presets::tpcc::tpcc),
+    },
+    WorkloadTemplate {
+        slug: "sysbench-read-only",
+        name: "sysbench OLTP, read only",
+        description: "Ten reads of a row and four ranges of 100 rows in each transaction; keys by sysbench's special distribution.",
+        build: Build::Scaled(SYSBENCH, presets::sysbench::read_only),
+    },
+    WorkloadTemplate {
+        slug: "sysbench-read-write",
+        name: "sysbench OLTP, read and write",
+        description: "Ten reads of a row, four ranges of 100 rows, two updates, a delete and an insert in each transaction.",
+        build: Build::Scaled(SYSBENCH, presets::sysbench::read_write),
+    },
+    WorkloadTemplate {
+        slug: "sysbench-write-only",
+        name: "sysbench OLTP, write only",
+        description: "Two updates, one of them of an indexed column, a delete and an insert in each transaction.",
+        build: Build::Scaled(SYSBENCH, presets::sysbench::write_only),
+    },
+    WorkloadTemplate {
+        slug: "smallbank",
+        name: "SmallBank",
+        description: "Six short transactions on savings and checking balances; nine of ten accounts chosen are among 4 % of them.",
+        build: Build::Scaled(SMALLBANK, presets::smallbank::smallbank),
+    },
+    WorkloadTemplate {
+        slug: "tatp",
+        name: "TATP",
+        description: "A mobile network's subscribers: seven very short transactions, four of five read one to three rows.",
+        build: Build::Scaled(TATP, presets::tatp::tatp),
+    },
+    WorkloadTemplate {
+        slug: "orders-with-customers",
+        name: "Orders with their customers",
+        description: "A report that joins 20,000 orders with 4,000 customers, one that wants its first hundred rows by day, and single orders with \
+                      their customer.",
+        build: Build::Fixed(presets::joins::orders_with_customers),
     },
 ];

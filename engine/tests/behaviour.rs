@@ -196,8 +196,19 @@ fn designs() -> Vec<Value> {
     let journal =
         json!({"capacity_pages": 20, "write_back": "commit", "journal": "wal", "checkpoint_frames": 30});
     let copied = json!({"page_format": "lmdb", "page_size": 4096, "copy_on_write": true});
+    // Reads by the visibility map, and by bitmaps that are soon lossy.
+    let fetching = |scan: Value, heap: Value| {
+        let mut canvas = heap_btree(20, none());
+        canvas["blocks"][1]["parameters"] = scan;
+        canvas["blocks"][3]["parameters"] = heap;
+        canvas
+    };
     vec![
         versions,
+        fetching(json!({"index_only": true}), none()),
+        fetching(json!({"index_only": true}), json!({"updates": "new_version"})),
+        fetching(json!({"bitmap": true, "work_mem_kib": 64}), none()),
+        fetching(json!({"bitmap": true}), json!({"updates": "new_version"})),
         skipping(20, none(), none()),
         skipping(20, json!({"probability": 0.5, "max_height": 3}), json!({"updates": "new_version"})),
         in_memory(none()),

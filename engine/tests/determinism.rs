@@ -63,7 +63,7 @@ fn pinned_reports() {
     };
     let pinned = [
         ("heap-btree", "ycsb-a", "fc5056846c30e10d"),
-        ("heap-btree", "ycsb-e", "bfd12bf44b5a60fe"),
+        ("heap-btree", "ycsb-e", "f2f7da7f8badb502"),
         ("clustered-large-pool", "ycsb-f", "b9cb019010a74b2e"),
         ("ingest-async-cloud", "inserts", "085005a24f7455b3"),
         ("lsm-leveled", "ycsb-a", "750b6c60eba7564f"),

@@ -156,6 +156,44 @@ fn while_a_vacuum_goes_on() {
 }
 
 #[test]
+fn while_rows_are_joined_and_sorted() {
+    let (orders, customers) = (400_000, 100_000);
+    let table = |name: &str, rows: u64| json!({"name": name, "record_count": rows, "record_bytes": 100});
+    let mut document = json!({
+        "operations": [{"type": "SELECT", "template": "SELECT * FROM a JOIN b ON a.b_id = b.id ORDER BY a.c", "weight": 1}],
+        "tables": [table("a", orders), table("b", customers)],
+        "config": {"total_operations": 1, "warmup_operations": 0},
+    });
+    for (kind, matches) in [("hash-join", 1), ("sort-merge-join", 1), ("nested-loop-join", 20)] {
+        document["operations"][0]["parameters"] = json!({"matches": matches});
+        let canvas = canvas(
+            &[
+                ("client", "client", json!({})),
+                ("order", "sort", json!({"work_mem_kib": 64})),
+                ("join", kind, json!({})),
+                ("a", "heap-storage", json!({"table": "a"})),
+                ("b", "heap-storage", json!({"table": "b"})),
+                ("pool", "buffer-pool", json!({"capacity_pages": 100_000})),
+                ("disk", "disk", json!({})),
+            ],
+            &[
+                "client.out -> order",
+                "order.input -> join",
+                "order.spill -> disk",
+                "join.outer -> a",
+                "join.inner -> b",
+                "a.pages -> pool",
+                "b.pages -> pool",
+                "pool.device -> disk",
+            ],
+        );
+        let looks = looks(&canvas, &engine::workload::parse(&document).unwrap(), &quiet(1));
+        // Each row of a side, and each of the result.
+        assert!(looks >= (orders + orders * matches) / BULK, "{kind}: {looks}");
+    }
+}
+
+#[test]
 fn while_a_long_trace_is_written_down() {
     let canvas = heap_btree(1_000, json!({}));
     let every = common::every_operation();

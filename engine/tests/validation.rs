@@ -207,6 +207,150 @@ fn a_skip_list_has_no_pages_and_towers_of_a_law() {
 }
 
 #[test]
+fn joins_and_sorts_read_what_can_be_read() {
+    let design = |kind: &str, more: &[(&'static str, &'static str, Value)], wires: &[&'static str]| {
+        let mut blocks = vec![
+            ("client", "client", json!({})),
+            ("join", kind, json!({})),
+            ("a", "heap-storage", json!({"table": "a"})),
+            ("b", "heap-storage", json!({"table": "b"})),
+            ("disk", "disk", json!({})),
+        ];
+        blocks.extend(more.iter().cloned());
+        let mut all = vec!["client.out -> join", "join.outer -> a", "a.pages -> disk", "b.pages -> disk"];
+        all.extend(wires);
+        canvas(&blocks, &all)
+    };
+    let hash = ("hash", "hash-index", json!({"table": "b"}));
+    let sort = ("order", "sort", json!({}));
+    let other = ("other", "hash-join", json!({}));
+    for (canvas, expected) in [
+        (design("hash-join", &[], &["join.inner -> b"]), ""),
+        (design("sort-merge-join", &[], &["join.inner -> b", "join.spill -> disk"]), ""),
+        (
+            design(
+                "nested-loop-join",
+                std::slice::from_ref(&hash),
+                &["join.inner -> hash", "hash.pages -> disk"],
+            ),
+            "",
+        ),
+        (design("hash-join", &[], &[]), "MISSING_CONNECTION blocks.1"),
+        (design("hash-join", &[], &["join.inner -> disk"]), "PORT_MISMATCH connections.4"),
+        (
+            design("nested-loop-join", &[], &["join.inner -> b", "join.spill -> disk"]),
+            "UNKNOWN_PORT connections.5.source.port",
+        ),
+        (
+            design("hash-join", &[hash], &["join.inner -> hash", "hash.pages -> disk"]),
+            "PORT_MISMATCH blocks.1",
+        ),
+        (
+            design("hash-join", std::slice::from_ref(&sort), &["join.inner -> order", "order.input -> b"]),
+            "PORT_MISMATCH blocks.1",
+        ),
+        (
+            design(
+                "sort-merge-join",
+                std::slice::from_ref(&sort),
+                &["join.inner -> order", "order.input -> b"],
+            ),
+            "",
+        ),
+        (
+            design("hash-join", &[other], &["join.inner -> other", "other.outer -> b", "other.inner -> b"]),
+            "PORT_MISMATCH blocks.1",
+        ),
+        (
+            design(
+                "hash-join",
+                &[sort],
+                &["join.inner -> b", "client.out -> order", "order.input -> join", "order.spill -> disk"],
+            ),
+            "",
+        ),
+    ] {
+        let mut found = told(&canvas);
+        found.retain(|one| !one.starts_with("UNREACHABLE_BLOCK"));
+        let told = if expected.is_empty() { found.is_empty() } else { found.contains(&expected.to_owned()) };
+        assert!(told, "expected {expected}: {found:?}");
+    }
+    let with_pool = design(
+        "hash-join",
+        &[
+            ("pool", "buffer-pool", json!({})),
+            ("c", "clustered-storage", json!({"table": "c", "page_size": 16_384})),
+        ],
+        &[
+            "join.inner -> b",
+            "join.spill -> pool",
+            "pool.device -> disk",
+            "client.out -> c",
+            "c.pages -> pool",
+        ],
+    );
+    assert_eq!(told(&with_pool), ["PAGE_SIZE_MISMATCH blocks.6.parameters.page_size"]);
+}
+
+#[test]
+fn ways_to_fetch_need_a_heap_and_an_ordered_index() {
+    for parameter in ["index_only", "bitmap"] {
+        let set = |canvas: &mut Value| canvas["blocks"][1]["parameters"][parameter] = json!(true);
+        assert_eq!(told(&with(set)), [""; 0]);
+        let covering = with(|canvas| {
+            set(canvas);
+            let wires = canvas["connections"].as_array_mut().unwrap();
+            wires.retain(|wire| wire["source"]["port"] != "table");
+            wires[0]["target"]["blockId"] = json!("heap");
+            wires.push(json!({
+                "id": "extra", "source": {"blockId": "client", "port": "out"}, "target": {"blockId": "scan", "port": "in"},
+            }));
+        });
+        let expected = format!("PARAMETER_OUT_OF_RANGE blocks.1.parameters.{parameter}");
+        assert_eq!(told(&covering), [expected]);
+    }
+}
+
+#[test]
+fn queries_without_a_block_that_serves_them_are_told() {
+    let canvas = canvas(
+        &[
+            ("client", "client", json!({})),
+            ("join", "nested-loop-join", json!({})),
+            ("a", "heap-storage", json!({"table": "a"})),
+            ("b", "clustered-storage", json!({"table": "b", "page_size": 8192})),
+            ("disk", "disk", json!({})),
+        ],
+        &["client.out -> join", "join.outer -> a", "join.inner -> b", "a.pages -> disk", "b.pages -> disk"],
+    );
+    let told = |template: &str, parameters: Value| {
+        let workload = workload::parse(&json!({
+            "operations": [{"type": template.split(' ').next(), "template": template, "weight": 1, "parameters": parameters}],
+            "tables": [{"name": "a", "record_count": 100}, {"name": "b", "record_count": 100}],
+            "config": {"total_operations": 1},
+        }))
+        .unwrap();
+        let plan = common::plan(&canvas);
+        match engine::simulate(&plan, &workload, &common::quiet(1), &engine::Control::default()) {
+            Err(engine::SimulateError::InvalidDesign(found)) => found[0].message.clone(),
+            Err(error) => panic!("{error}"),
+            Ok(_) => String::new(),
+        }
+    };
+    assert_eq!(told("SELECT * FROM a JOIN b ON a.b_id = b.id", json!({})), "");
+    for (template, parameters, expected) in [
+        ("SELECT * FROM a JOIN b ON a.id = b.a_id", json!({}), "does not join by the key of \"b\""),
+        ("SELECT * FROM a JOIN b ON a.b_id = b.id ORDER BY a.x", json!({}), "connect the client to a sort"),
+        ("SELECT * FROM a ORDER BY x", json!({}), "sorts the rows of \"a\""),
+        ("SELECT * FROM b JOIN b c ON b.x_id = c.id", json!({}), "connect the client to a nested-loop-join"),
+        ("SELECT * FROM a WHERE id = ?", json!({}), "only joins or sorts lead"),
+    ] {
+        let message = told(template, parameters);
+        assert!(message.contains(expected), "{template}: {message}");
+    }
+}
+
+#[test]
 fn rules_of_the_whole_graph() {
     let two_clients = with(|canvas| {
         canvas["blocks"].as_array_mut().unwrap().push(json!({"id": "second", "type": "client"}));
@@ -367,6 +511,42 @@ fn workloads_with_problems() {
             json!({"rows": {"min": 5, "max": 2}}),
             "VALUE_OUT_OF_RANGE operations.0.parameters.rows",
         ),
+        (
+            "/operations/0/parameters",
+            json!({"repeat": 1_001}),
+            "VALUE_OUT_OF_RANGE operations.0.parameters.repeat",
+        ),
+        (
+            "/operations/0/parameters",
+            json!({"repeat": "often"}),
+            "MALFORMED_JSON operations.0.parameters.repeat",
+        ),
+        (
+            "/operations/0/parameters",
+            json!({"key": {"of": "nobody"}}),
+            "OPERATION_MISMATCH operations.0.parameters.key",
+        ),
+        (
+            "/operations/0/parameters",
+            json!({"key": {"parts": 0}}),
+            "VALUE_OUT_OF_RANGE operations.0.parameters.key.parts",
+        ),
+        (
+            "/operations/0/parameters",
+            json!({"key": {"parts": 2, "remote_fraction": 2}}),
+            "VALUE_OUT_OF_RANGE operations.0.parameters.key.remote_fraction",
+        ),
+        (
+            "/operations/0/parameters",
+            json!({"key": {"parts": 2, "distribution": "oldest", "rows": 0}}),
+            "VALUE_OUT_OF_RANGE operations.0.parameters.key.rows",
+        ),
+        (
+            "/operations/0/parameters",
+            json!({"key": {"distribution": "nurand", "a": 7, "c": 8}}),
+            "VALUE_OUT_OF_RANGE operations.0.parameters.key.c",
+        ),
+        ("/config/insert_order", json!({"grouped": {"groups": 0}}), "MALFORMED_JSON config.insert_order"),
         ("/config/total_operations", json!(0), "VALUE_OUT_OF_RANGE config.total_operations"),
         ("/config/total_operations", json!(1.5), "MALFORMED_JSON config.total_operations"),
         ("/config/concurrency", json!(0), "VALUE_OUT_OF_RANGE config.concurrency"),
@@ -391,6 +571,35 @@ fn workloads_with_problems() {
         "config": {"total_operations": 10},
     });
     assert_eq!(workload_told(&unequal), ["TRANSACTION_WEIGHTS operations.1.weight"]);
+}
+
+#[test]
+fn a_key_belongs_to_an_earlier_statement_of_its_transaction() {
+    let told = |key: Value, name: &str, repeat: u32| {
+        let read = |table: &str, parameters: Value| {
+            json!({
+                "type": "SELECT", "template": format!("SELECT * FROM {table} WHERE id = ?"), "weight": 1,
+                "transaction": "t", "parameters": parameters,
+            })
+        };
+        let mut operations =
+            vec![read("a", json!({"name": name})), read("b", json!({"key": key, "repeat": repeat}))];
+        // As often as repetitions have to be, for a transaction to be too long.
+        operations.extend((0..10).map(|_| read("a", json!({"repeat": repeat}))));
+        workload_told(&json!({
+            "operations": operations,
+            "tables": [{"name": "a", "record_count": 10}, {"name": "b", "record_count": 1000}],
+            "config": {"total_operations": 10},
+        }))
+    };
+    assert_eq!(told(json!({"of": "parent"}), "parent", 1), [""; 0]);
+    assert_eq!(told(json!({"of": "parent", "at": "parent"}), "parent", 1), [""; 0]);
+    for key in [json!({"of": "parent"}), json!({"of": "other", "at": "parent"}), json!("previous")] {
+        assert_eq!(told(key, "other", 1), ["OPERATION_MISMATCH operations.1.parameters.key"]);
+    }
+    let both = json!({"of": "parent", "parts": 3});
+    assert_eq!(told(both, "parent", 1), ["VALUE_OUT_OF_RANGE operations.1.parameters.key.parts"]);
+    assert_eq!(told(json!({"parts": 3}), "parent", 1_000), ["TOO_LARGE operations.11.parameters.repeat"]);
 }
 
 #[test]

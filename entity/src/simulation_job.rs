@@ -19,6 +19,8 @@ pub struct Model {
     pub seed: i64,
     pub trace: Trace,
     pub max_events: i32,
+    /// It may be simulated in part when it is too large for its limits.
+    pub allow_sampling: bool,
     pub timeout_seconds: i32,
     pub memory_limit_bytes: i64,
     /// Jobs of its user that may run at a time, this one included.

@@ -30,6 +30,7 @@ mod m20260122_000006_create_export_parts;
 mod m20260123_000001_tell_attempts;
 mod m20260123_000002_create_workers;
 mod m20260124_000001_queue_in_turns;
+mod m20260124_000002_allow_sampling;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::{
@@ -93,6 +94,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20260123_000001_tell_attempts::Migration),
             Box::new(m20260123_000002_create_workers::Migration),
             Box::new(m20260124_000001_queue_in_turns::Migration),
+            Box::new(m20260124_000002_allow_sampling::Migration),
         ]
     }
 }

@@ -179,6 +179,7 @@ impl Rows {
             seed: 1,
             trace: Trace::None,
             max_events: 0,
+            allow_sampling: false,
             timeout_seconds: 60,
             memory_limit_bytes: 1 << 28,
             max_concurrent_jobs: 1_000,

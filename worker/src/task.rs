@@ -1,6 +1,6 @@
 //! What a job asks of the engine, and what its user is told when the engine gives no report.
 
-use engine::{Diagnostic, Options, Plan, Severity, SimulateError, StopCause, TraceLevel, Workload};
+use engine::{Diagnostic, Options, Plan, Sampling, Severity, SimulateError, StopCause, TraceLevel, Workload};
 use entity::{
     design_version, simulation_job,
     status::{FailureCode, Trace},
@@ -21,6 +21,7 @@ pub(crate) struct Task {
     seed: u64,
     trace: Trace,
     max_events: usize,
+    allow_sampling: bool,
     pub memory_limit_bytes: u64,
     pub timeout_seconds: u64,
 }
@@ -44,6 +45,7 @@ impl Task {
             seed: job.seed as u64,
             trace: job.trace,
             max_events: usize::try_from(job.max_events).unwrap_or_default(),
+            allow_sampling: job.allow_sampling,
             memory_limit_bytes: u64::try_from(job.memory_limit_bytes)
                 .unwrap_or_default()
                 .min(memory_limit_bytes),
@@ -75,6 +77,11 @@ impl Task {
             memory_limit_bytes: self.memory_limit_bytes,
             // The timeout bounds the run.
             step_limit: u64::MAX,
+            sampling: match self.allow_sampling {
+                // An estimate may be wrong by a factor of two.
+                true => Sampling::Auto { seconds: self.timeout_seconds as f64 / 2.0 },
+                false => Sampling::Off,
+            },
         }
     }
 }

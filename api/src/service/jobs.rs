@@ -46,6 +46,8 @@ pub struct SubmitJob {
     pub seed: Option<i64>,
     pub trace: Trace,
     pub max_events: i32,
+    /// It may be simulated in part when it is too large for its limits.
+    pub allow_sampling: bool,
     /// Runs it even where an identical earlier run could answer it.
     pub fresh: bool,
 }
@@ -170,8 +172,10 @@ async fn within_plan(
         }
     }
     let seed = input.seed.unwrap_or(DEFAULT_SEED);
-    let input_hash =
-        result_key(&[&version.canvas_state, &document, &json!([seed, input.trace, input.max_events])]);
+    // Where it may be sampled, its limits decide how much of it is simulated.
+    let limits = input.allow_sampling.then_some((timeout_seconds, plan.memory_limit_bytes));
+    let options = json!([seed, input.trace, input.max_events, limits]);
+    let input_hash = result_key(&[&version.canvas_state, &document, &options]);
     Ok(NewJob {
         user_id: viewer.user_id,
         design_id: version.design_id,
@@ -181,6 +185,7 @@ async fn within_plan(
         seed,
         trace: input.trace,
         max_events: input.max_events,
+        allow_sampling: input.allow_sampling,
         timeout_seconds,
         memory_limit_bytes: plan.memory_limit_bytes,
         max_concurrent_jobs: plan.max_concurrent_jobs,

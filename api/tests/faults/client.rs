@@ -46,6 +46,8 @@ pub enum Size {
     Medium,
     /// Seconds: it runs when something happens.
     Long,
+    /// As long, with more events than fit into little memory.
+    Growing,
 }
 
 /// Who uses the API, and with what.
@@ -151,10 +153,15 @@ impl Person {
             Size::Small => ("FULL", 100_000),
             Size::Medium => ("FULL", 3_000),
             Size::Long => ("NONE", 0),
+            Size::Growing => ("FULL", 100_000),
+        };
+        let workload = match size {
+            Size::Growing => Size::Long,
+            size => size,
         };
         let input = json!({
             "idempotencyKey": key, "designId": self.account.design,
-            "workloadId": self.account.workloads[size as usize], "seed": seed.to_string(),
+            "workloadId": self.account.workloads[workload as usize], "seed": seed.to_string(),
             "trace": trace, "maxEvents": max_events,
         });
         let payload = self.mutate(SUBMIT, input).await?;

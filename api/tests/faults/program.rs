@@ -86,6 +86,14 @@ impl Program {
         self.child.as_mut().is_some_and(|child| child.try_wait().unwrap().is_none())
     }
 
+    /// The most memory it has held since it was started last, in KiB.
+    pub fn most_memory_kib(&self) -> u64 {
+        let id = self.child.as_ref().unwrap_or_else(|| panic!("{} does not run", self.name)).id();
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    }
+
     /// Waits until `ready` is true; panics when the program ends before.
     pub async fn until(&mut self, ready: impl AsyncFn() -> bool) {
         let started = Instant::now();

@@ -6,10 +6,13 @@
 use serde_json::json;
 
 use super::operator::ROWS;
-use crate::kernel::load::Find;
+use super::query::Fed;
+use crate::kernel::load::{BoundStatement, Find};
 use crate::kernel::step::{Flow, Step};
-use crate::kernel::{Kernel, cost};
+use crate::kernel::{Kernel, Storage, cost};
+use crate::plan::FetchSpec;
 use crate::workload::OperationType;
+use crate::workload::access::Access;
 
 impl Kernel<'_> {
     /// The rows of a range from `rank` on. `leaf` is the page visited last.
@@ -19,6 +22,7 @@ impl Kernel<'_> {
         let writes = statement.kind != OperationType::Select;
         let row_bytes = u64::from(self.tables[usize::from(statement.table)].record_bytes);
         let (mut rank, mut remaining, mut leaf) = (rank, remaining, leaf);
+        let bitmap = self.clients[client as usize].bitmap.is_some();
         while remaining > 0 {
             let block = &self.trees[usize::from(tree)];
             let Some(found) = block.tree.next_present(rank) else {
@@ -48,8 +52,27 @@ impl Kernel<'_> {
             self.passed_ranks(rank, found);
             rank = found + 1;
             remaining -= 1;
-            if fetch || writes || self.transactions.is_some() {
+            if bitmap {
+                self.collect_in_bitmap(client, number, found);
+                self.cpu_ns += statement.row_ns;
+                if let Some(operator) = operator {
+                    self.operators[usize::from(operator)].counters.add(ROWS, 1);
+                }
+                if statement.feeds {
+                    self.push(client, Step::Range { statement: number, rank, remaining, leaf });
+                    return self.feed_row(client, number, found);
+                }
+                if self.cpu_ns >= cost::QUANTUM_NS {
+                    self.push(client, Step::Range { statement: number, rank, remaining, leaf });
+                    return Flow::Yield;
+                }
+                continue;
+            }
+            if fetch || writes || statement.feeds || self.transactions.is_some() {
                 self.push(client, Step::Range { statement: number, rank, remaining, leaf });
+                if statement.feeds {
+                    self.push(client, Step::FeedRow { statement: number, rank: found });
+                }
                 self.act_on_row(client, number, found);
                 if writes && !fetch && !self.hit(client, space, leaf, true) {
                     self.push(client, Step::Page { space, page: leaf, write: true });
@@ -72,6 +95,47 @@ impl Kernel<'_> {
                 return Flow::Yield;
             }
         }
+        if bitmap {
+            self.end_bitmap(client, number);
+        }
         Flow::Next
+    }
+
+    /// A row found through an index goes into the query that reads it.
+    pub(crate) fn feed_row(&mut self, client: u32, statement: u16, rank: u32) -> Flow {
+        self.fed.clear();
+        self.fed.push(rank);
+        if self.feed(client, statement, u32::MAX) == Fed::Enough {
+            // What is on top then is the rest of the range.
+            let steps = &mut self.clients[client as usize].steps;
+            if let Some(Step::Range { .. }) = steps.last() {
+                steps.pop();
+            }
+        }
+        Flow::Next
+    }
+
+    /// Whether an index-only read need not fetch a row: the visibility map says so, and is asked for where it is not at hand.
+    pub(crate) fn seen_by_all(&mut self, client: u32, statement: &BoundStatement, rank: u32) -> bool {
+        if statement.fetch != FetchSpec::IndexOnly || statement.kind != OperationType::Select {
+            return false;
+        }
+        let table = &self.tables[usize::from(statement.table)];
+        let Some(Storage::Heap(heap)) = table.storage else { return false };
+        let heap = &self.heaps[usize::from(heap)];
+        let Some(map) = &heap.visibility else { return false };
+        let heap_page = heap.page_of(table.keys.record_of(rank));
+        let (space, page, visible) = (map.space, map.page_for(heap_page), map.is_visible(heap_page));
+        // A search of one key has nothing pinned from before.
+        let pinned = match statement.access {
+            Access::Range { .. } => {
+                Some(std::mem::replace(&mut self.clients[client as usize].pinned_map_page, page))
+            }
+            _ => None,
+        };
+        if pinned != Some(page) && !self.hit(client, space, page, false) {
+            self.push(client, Step::Page { space, page, write: false });
+        }
+        visible
     }
 }

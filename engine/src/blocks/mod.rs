@@ -1,5 +1,6 @@
 //! What each block does. State and figures of one block a file; steps that go through a block are methods of the kernel beside it.
 
+pub(crate) mod bitmap;
 pub(crate) mod bits;
 pub(crate) mod buffer;
 pub(crate) mod column_index;
@@ -14,6 +15,7 @@ pub(crate) mod index_scan;
 pub(crate) mod lsm;
 pub(crate) mod lsm_block;
 pub(crate) mod operator;
+pub(crate) mod query;
 pub(crate) mod rows;
 pub(crate) mod seq_scan;
 pub(crate) mod skip_list;

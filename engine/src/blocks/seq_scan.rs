@@ -5,6 +5,7 @@ use serde_json::json;
 use super::buffer::{Lookup, MISSES};
 use super::disk::{IoKind, Purpose};
 use super::operator::{PAGES, ROWS};
+use super::query::Fed;
 use super::wal::record::Record;
 use crate::kernel::load::Find;
 use crate::kernel::step::{Flow, Step};
@@ -89,6 +90,22 @@ impl Kernel<'_> {
                 operator.counters.add(ROWS, u64::from(page.rows));
             }
             self.count_scanned(client, number, storage, &page, write, operator);
+            if statement.feeds {
+                let steps = self.clients[client as usize].steps.len();
+                self.collect_rows(storage, &page, position);
+                match self.feed(client, number, page.page) {
+                    Fed::More => {}
+                    Fed::Enough => return Flow::Next,
+                    Fed::First => {
+                        if let Some(position) = page.next {
+                            // Under what comes first.
+                            let on = Step::Scan { statement: number, position, loaded };
+                            self.clients[client as usize].steps.insert(steps, on);
+                        }
+                        return Flow::Next;
+                    }
+                }
+            }
             if let Some(heap) = versioned {
                 let end = self.clients[client as usize].scan_pages;
                 if position + 1 < end {
@@ -109,6 +126,34 @@ impl Kernel<'_> {
             }
         }
         Flow::Next
+    }
+
+    /// The ranks of a page's rows, into `self.fed`. Rows that are not on the page they were loaded to, or would have been, come with
+    /// the last one.
+    fn collect_rows(&mut self, storage: Storage, page: &ScanPage, position: u32) {
+        let mut ranks = std::mem::take(&mut self.fed);
+        ranks.clear();
+        match storage {
+            Storage::Heap(heap) => {
+                let table = self.tables.iter().find(|table| table.storage == Some(storage));
+                let block = &self.heaps[usize::from(heap)];
+                if let Some(table) = table {
+                    let rank = |record| table.keys.rank_of(record);
+                    ranks.extend(block.loaded_rows_on(page.page).map(rank));
+                    if page.next.is_none() {
+                        ranks.extend(block.moved_rows().into_iter().map(|(_, record)| rank(record)));
+                    }
+                }
+            }
+            Storage::Tree(tree) => {
+                let tree = &self.trees[usize::from(tree)].tree;
+                let end = page.next.unwrap_or(tree.universe());
+                let first = tree.next_present(position);
+                let next = |rank: &u32| tree.next_present(rank + 1);
+                ranks.extend(std::iter::successors(first, next).take_while(|rank| *rank < end));
+            }
+        }
+        self.fed = ranks;
     }
 
     fn count_scanned(

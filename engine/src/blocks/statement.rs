@@ -6,12 +6,13 @@ use super::operator::{CALLS, PAGES, ROWS};
 use super::transaction::{Choice, Claim};
 use super::wal::record::Record;
 use super::{heap, tree_block, wal};
-use crate::kernel::load::{BoundKey, Find};
+use crate::kernel::load::{BoundKey, BoundStatement, Find};
 use crate::kernel::step::{Flow, Step};
 use crate::kernel::{Kernel, Storage};
 use crate::plan::Scheme;
 use crate::workload::OperationType;
-use crate::workload::access::Access;
+use crate::workload::access::{Access, RowLocking};
+use crate::workload::part::Chosen;
 
 /// Missing rows passed in one step.
 const RANKS_AT_ONCE: u32 = 1 << 12;
@@ -33,6 +34,16 @@ impl Kernel<'_> {
             && statement.kind == OperationType::Update;
         if blind && self.claim(client, number, rank) == Claim::Pass {
             return Flow::Next;
+        }
+        self.begin_access(client, number, rank, rows)
+    }
+
+    /// Takes the path of a statement to the rows from `rank` on.
+    pub(crate) fn begin_access(&mut self, client: u32, number: u16, rank: u32, rows: u32) -> Flow {
+        let statement = self.statements[usize::from(number)];
+        if matches!(statement.access, Access::Range { .. }) {
+            let state = &mut self.clients[client as usize];
+            (state.pinned_page, state.pinned_map_page) = (u32::MAX, u32::MAX);
         }
         let deferred = self.transactions.as_ref().is_some_and(|all| all.spec.scheme == Scheme::Occ);
         let reads = statement.kind == OperationType::Select;
@@ -58,10 +69,12 @@ impl Kernel<'_> {
                     return self.walk_from(client, tree, level, write);
                 }
                 let leaf = self.trees[usize::from(tree)].tree.leaf_of(rank);
+                self.begin_bitmap(client, number);
                 self.push(client, Step::Range { statement: number, rank, remaining: rows, leaf });
                 self.search(client, tree, rank, false)
             }
             Find::RowId { .. } => self.act_on_row(client, number, rank),
+            Find::Query { query } => self.begin_query(client, query, rank),
             Find::Scan { operator, .. } => {
                 if let Some(operator) = operator {
                     self.operators[usize::from(operator)].counters.add(CALLS, 1);
@@ -87,6 +100,29 @@ impl Kernel<'_> {
             // A table without any row has no key to ask for; rank 0 is then simply not found.
             state.rank = if record < table.keys.universe() { table.keys.rank_of(record) } else { 0 };
             state.record = record;
+        } else if let BoundKey::Part { part, of, at } = statement.key {
+            let number = |slot: u16| state.remembered[usize::from(slot)];
+            let of = of.map(|(slot, table)| {
+                let record = number(slot);
+                Chosen {
+                    record: u64::from(record),
+                    group: self.tables[usize::from(table)].keys.group_of(record),
+                }
+            });
+            let (of, place) = (of.unwrap_or_default(), at.map_or(0, |slot| u64::from(number(slot))));
+            let table = &mut self.tables[usize::from(statement.table)];
+            let part = &mut table.parts[usize::from(part)];
+            let record =
+                part.draw(&mut state.rng, &table.keys, (of, place), table.arrived, state.operation) as u32;
+            state.rank = table.keys.rank_of(record);
+            state.record = record;
+        }
+        if let Some(slot) = statement.remember {
+            state.remembered[usize::from(slot)] = state.record;
+        }
+        if let BoundKey::Fixed(rank) = statement.key {
+            state.rank = rank;
+            state.record = self.tables[usize::from(statement.table)].keys.record_of(rank);
         }
         state.rank
     }
@@ -95,13 +131,17 @@ impl Kernel<'_> {
     #[inline]
     fn choose_rows(&mut self, client: u32, number: u16) -> (u32, u32) {
         if let Some(Choice { rank, record, rows }) = self.drawn_before(client) {
+            let remember = self.statements[usize::from(number)].remember;
             let state = &mut self.clients[client as usize];
             (state.rank, state.record) = (rank, record);
+            if let Some(slot) = remember {
+                state.remembered[usize::from(slot)] = record;
+            }
             return (rank, rows);
         }
         let key = self.choose_key(client, number);
         let (rank, rows) = match self.statements[usize::from(number)].access {
-            Access::Point | Access::RowId => (key, 1),
+            Access::Point | Access::RowId | Access::Query => (key, 1),
             Access::Range { min_rows, max_rows } => {
                 let rng = &mut self.clients[client as usize].rng;
                 (key, (min_rows + rng.below(max_rows - min_rows + 1)) as u32)
@@ -114,7 +154,7 @@ impl Kernel<'_> {
     }
 
     fn begin_insert(&mut self, client: u32, number: u16) -> Flow {
-        let table = self.statements[usize::from(number)].table;
+        let BoundStatement { table, remember, .. } = self.statements[usize::from(number)];
         let before = self.drawn_before(client);
         let state = &mut self.tables[usize::from(table)];
         let record = match before {
@@ -130,6 +170,9 @@ impl Kernel<'_> {
         }
         let state = &mut self.clients[client as usize];
         (state.rank, state.record) = (rank, record);
+        if let Some(slot) = remember {
+            state.remembered[usize::from(slot)] = record;
+        }
         if self.transactions.is_some() {
             if self.claim_insert(client, number, rank, record) == Claim::Act {
                 self.push_insert(client, table, rank, record);
@@ -239,12 +282,14 @@ impl Kernel<'_> {
         }
         let (tree, storage) = match statement.find {
             Find::Search { tree, fetch, operator } => {
+                let fetch = fetch && !self.seen_by_all(client, &statement, rank);
                 if let Some(operator) = operator {
                     self.operators[usize::from(operator)].counters.add(ROWS, 1);
                     if fetch {
                         self.operators[usize::from(operator)].counters.add(PAGES, 1);
                     }
                 }
+                let table = &self.tables[usize::from(statement.table)];
                 (Some(tree), if fetch { table.storage } else { None })
             }
             Find::Lsm { lsm, fetch, operator } => {
@@ -292,6 +337,7 @@ impl Kernel<'_> {
                 (None, storage)
             }
             Find::Scan { storage, .. } | Find::RowId { storage } => (None, Some(storage)),
+            Find::Query { .. } => return Flow::Next,
         };
         match (storage, tree) {
             (Some(Storage::Heap(heap)), _) => self.act_on_heap_row(client, number, heap, rank, tree),
@@ -320,7 +366,9 @@ impl Kernel<'_> {
     ) {
         let statement = self.statements[usize::from(statement_number)];
         let state = &self.clients[client as usize];
-        let record = match state.rank == rank {
+        // A query's rows are of other tables than the client's current key.
+        let current = state.rank == rank && statement.locking != RowLocking::Never;
+        let record = match current {
             true => state.record,
             false => self.tables[usize::from(statement.table)].keys.record_of(rank),
         };
@@ -330,6 +378,13 @@ impl Kernel<'_> {
             return;
         }
         let page = block.page_of(record);
+        if statement.kind == OperationType::Select && matches!(statement.access, Access::Range { .. }) {
+            // A scan keeps its page pinned: rows in a row on one are one visit.
+            let pinned = std::mem::replace(&mut self.clients[client as usize].pinned_page, page);
+            if pinned == page {
+                return block.counters.add(heap::ROWS_READ, 1);
+            }
+        }
         let mut repeated = 0;
         let (space, number, wal) = (block.space, block.block, block.wal);
         if block.versions.is_some() {
@@ -348,6 +403,7 @@ impl Kernel<'_> {
                 block.expect_hint(page);
                 repeated = block.page_requests_per_update - 1;
                 let bytes = u64::from(block.record_bytes);
+                self.hide_page(client, heap, page);
                 self.log(client, wal, bytes, |kernel| {
                     let block = &kernel.heaps[usize::from(heap)];
                     heap::update::in_place_record(block, page, statement.changed_bytes)

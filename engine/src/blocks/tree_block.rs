@@ -37,6 +37,8 @@ pub(crate) struct TreeBlock {
     pub(crate) header: Option<u16>,
     /// Present when changed pages go to new places.
     pub(crate) copy_on_write: Option<CopyOnWrite>,
+    /// Levels that the whole has above this tree, when this is a sample of one. Their pages are in memory.
+    pub(crate) unseen_levels: u8,
     pub(crate) counters: Counters<9>,
 }
 
@@ -76,6 +78,7 @@ impl TreeBlock {
             overflow: None,
             header: None,
             copy_on_write: None,
+            unseen_levels: 0,
             counters,
         }
     }
@@ -134,6 +137,7 @@ impl Kernel<'_> {
         let path = &mut self.clients[client as usize].path;
         block.tree.path(rank, path);
         block.counters.add(LOOKUPS, 1);
+        self.cpu_ns += u64::from(block.unseen_levels) * self.costs.page_visit_ns;
         let root = path.height - 1;
         if self.clients[client as usize].traced {
             let found = block.tree.contains(rank);

@@ -14,11 +14,23 @@ pub(super) fn run(
     config: &Value,
     seed: u64,
 ) -> Option<Outcome> {
+    run_on_tables(blocks, wires, operations, &json!([]), config, seed)
+}
+
+/// The same with tables of their own.
+pub(super) fn run_on_tables(
+    blocks: &[(&str, &str, Value)],
+    wires: &[&str],
+    operations: &[(&str, f64, Value)],
+    tables: &Value,
+    config: &Value,
+    seed: u64,
+) -> Option<Outcome> {
     let operations: Vec<Value> = operations
         .iter()
         .map(|(kind, weight, parameters)| json!({"type": kind, "weight": weight, "parameters": parameters}))
         .collect();
-    run_workload(blocks, wires, &json!({"operations": operations, "config": config}), seed)
+    run_workload(blocks, wires, &json!({"operations": operations, "tables": tables, "config": config}), seed)
 }
 
 /// The same with a whole workload.

@@ -14,12 +14,15 @@ mod lsm_leveldb;
 mod lsm_read;
 mod lsm_write;
 mod not_modelled;
+mod pg_access;
 mod pg_bloat;
 mod pg_btree;
 mod pg_buffer;
 mod pg_hash;
 mod pg_heap;
+mod pg_join;
 mod pg_locks;
+mod pg_sort;
 mod pg_wal;
 mod rank;
 mod rules;
@@ -56,6 +59,10 @@ pub fn predict(case: &Case) -> Option<Prediction> {
         "lsm_leveldb" => lsm_leveldb::simulate(case, FIRST_SEED)?,
         "lsm_read" => lsm_read::simulate(case, FIRST_SEED)?,
         "lsm_write" => lsm_write::simulate(case, FIRST_SEED)?,
+        // Which pages rows lie on is chance, and a range of few rows has few of them.
+        "pg_access" => mean(&[1, 2, 3, 4].map(|seed| pg_access::simulate(case, seed)))?,
+        "pg_join" => pg_join::simulate(case, FIRST_SEED)?,
+        "pg_sort" => pg_sort::simulate(case, FIRST_SEED)?,
         "pg_btree" => pg_btree::simulate(case, FIRST_SEED)?,
         // Chance moves the hit ratio of one run by as much as half the tolerance.
         "pg_buffer" => mean(&[1, 2, 3, 4].map(|seed| pg_buffer::simulate(case, seed)))?,

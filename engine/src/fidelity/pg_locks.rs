@@ -90,12 +90,8 @@ pub(super) fn simulate(case: &Case, seed: u64) -> Option<Map<String, Value>> {
     let blocks: Vec<(&str, &str, Value)> =
         blocks.iter().map(|(id, kind, parameters)| (id.as_str(), *kind, parameters.clone())).collect();
     let wires: Vec<&str> = wires.iter().map(String::as_str).collect();
-    let outcome = run_workload(
-        &blocks,
-        &wires,
-        &json!({"operations": operations, "tables": list, "config": config}),
-        seed,
-    )?;
+    let workload = json!({"operations": operations, "tables": list, "config": config});
+    let outcome = run_workload(&blocks, &wires, &workload, seed)?;
 
     let failed = outcome.counter("mvcc", "operations_failed")?;
     let transactions = outcome.operations() + failed;

@@ -1,5 +1,6 @@
 //! What a run may spend, and who may stop it. The engine never looks at a clock: a caller's thread does, and says stop.
 
+use crate::sampling::Sampling;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 
 /// Why a run ended before its workload did.
@@ -39,6 +40,8 @@ pub struct Options {
     pub memory_limit_bytes: u64,
     /// Kernel events (calendar entries) a run may take; `u64::MAX` for no limit.
     pub step_limit: u64,
+    /// Whether a run too large for its budget may be simulated in part.
+    pub sampling: Sampling,
 }
 
 impl Default for Options {
@@ -49,6 +52,7 @@ impl Default for Options {
             max_events: 10_000,
             memory_limit_bytes: 2 << 30,
             step_limit: u64::MAX,
+            sampling: Sampling::Off,
         }
     }
 }

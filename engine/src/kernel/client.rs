@@ -6,7 +6,9 @@ use super::calendar::Event;
 use super::cause::{CLIENT_QUEUE, CPU};
 use super::step::{Flow, Step};
 use super::{Kernel, MANY_STEPS, STEPS_AT_ONCE, TOUCHED_REST};
+use crate::blocks::bitmap::Bitmap;
 use crate::blocks::buffer::at_commit::SpacePage;
+use crate::blocks::query::QueryRun;
 use crate::blocks::tree::{MAX_LEVELS, Path};
 use crate::prng::{Rng, Stream};
 use crate::workload::OperationType;
@@ -40,6 +42,8 @@ pub(crate) struct Client {
     /// Key of the last statement.
     pub(crate) rank: u32,
     pub(crate) record: u32,
+    /// Records of the statements that later ones refer to.
+    pub(crate) remembered: Vec<u32>,
     /// Logs the transaction in progress has written to, one bit each.
     pub(crate) logs: u128,
     /// Operations of the transaction in progress that are done.
@@ -57,6 +61,13 @@ pub(crate) struct Client {
     pub(crate) moved_rows: Vec<(u32, u32)>,
     /// And how many pages there were.
     pub(crate) scan_pages: u32,
+    /// The join or the sort in progress.
+    pub(crate) query: Option<Box<QueryRun>>,
+    /// The pages a bitmap scan is going to visit.
+    pub(crate) bitmap: Option<Box<Bitmap>>,
+    /// The heap page that the scan in progress fetched its last row from, and that of the visibility map: it keeps them pinned.
+    pub(crate) pinned_page: u32,
+    pub(crate) pinned_map_page: u32,
 }
 
 /// A page that a frame was taken for, and the page that has to be written first.
@@ -103,7 +114,8 @@ impl Client {
         self.logs = 0;
     }
 
-    pub(super) fn new() -> Self {
+    /// `remembered`: how many statements later ones refer to.
+    pub(super) fn new(remembered: usize) -> Self {
         Self {
             steps: Vec::with_capacity(16),
             stage: Stage::Idle,
@@ -120,6 +132,7 @@ impl Client {
             forced_requests: 0,
             rank: 0,
             record: 0,
+            remembered: vec![0; remembered],
             logs: 0,
             in_transaction: 0,
             wrote: false,
@@ -129,11 +142,17 @@ impl Client {
             transaction: 0,
             moved_rows: Vec::new(),
             scan_pages: 0,
+            query: None,
+            bitmap: None,
+            pinned_page: u32::MAX,
+            pinned_map_page: u32::MAX,
         }
     }
 
     pub(super) fn memory_bytes(&self) -> u64 {
         self.moved_rows.capacity() as u64 * 8
+            + self.query.as_ref().map_or(0, |query| query.memory_bytes())
+            + self.bitmap.as_ref().map_or(0, |bitmap| bitmap.memory_bytes())
     }
 }
 
@@ -267,8 +286,8 @@ impl Kernel<'_> {
         match state.stage {
             Stage::Idle => Flow::Wait,
             Stage::Statement(place) => {
-                let group = usize::from(state.group);
-                let statement = self.program.groups[group].statements[usize::from(place)];
+                let group = state.group;
+                let statement = self.program.groups[usize::from(group)].statements[usize::from(place)];
                 if self.transactions.is_some() {
                     if let Some(flow) = self.enter_statement(client, statement) {
                         return flow;
@@ -301,11 +320,14 @@ impl Kernel<'_> {
     pub(crate) fn next_stage(&mut self, client: u32) {
         let state = &mut self.clients[client as usize];
         let Stage::Statement(place) = state.stage else { return };
-        let last = usize::from(place) + 1 >= self.program.groups[usize::from(state.group)].statements.len();
-        state.stage = match last {
-            false => Stage::Statement(place + 1),
-            true if self.transactions.is_some() => return self.next_stage_of_transaction(client),
-            true if state.commits => {
+        let operation = match &self.transactions {
+            Some(all) => all.operation_of(client),
+            None => state.operation,
+        };
+        state.stage = match self.program.after(state.group, place, operation) {
+            Some(next) => Stage::Statement(next),
+            None if self.transactions.is_some() => return self.next_stage_of_transaction(client),
+            None if state.commits => {
                 if state.wrote {
                     // Under what the statement is about to push, so they come after it.
                     let force = |pool: &u16| Step::Force { pool: *pool };
@@ -313,12 +335,12 @@ impl Kernel<'_> {
                 }
                 Stage::Commit
             }
-            true => Stage::End,
+            None => Stage::End,
         };
     }
 
     fn next_stage_of_transaction(&mut self, client: u32) {
-        let again = self.next_part(client);
+        let again = self.next_operation_again(client);
         let state = &mut self.clients[client as usize];
         state.stage = match state.commits {
             _ if again => Stage::Statement(0),

@@ -33,6 +33,8 @@ pub(crate) struct Costs {
     pub(crate) range_row_ns: u64,
     /// Testing one row of a scan.
     pub(crate) scan_row_ns: u64,
+    /// Hashing a row, or passing it on to a sort or a file.
+    pub(crate) hash_row_ns: u64,
     /// Building one log record.
     pub(crate) log_record_ns: u64,
     /// Moving half a page to a new one.
@@ -65,6 +67,7 @@ pub(crate) fn costs(processor: Processor) -> Costs {
         row_ns: 100,
         range_row_ns: 100,
         scan_row_ns: 50,
+        hash_row_ns: 60,
         log_record_ns: 200,
         split_ns: 1_000,
         commit_ns: 300,
@@ -85,6 +88,7 @@ pub(crate) fn costs(processor: Processor) -> Costs {
             row_ns: 500,
             range_row_ns: 300,
             scan_row_ns: 80,
+            hash_row_ns: 120,
             log_record_ns: 800,
             split_ns: 5_000,
             commit_ns: 3_000,

@@ -13,11 +13,15 @@ use super::world::World;
 use super::{Kernel, Storage, TableState, Totals, measure};
 use crate::SimulateError;
 use crate::blocks::cpu::Cpu;
+use crate::blocks::query::BoundQuery;
+use crate::blocks::query::bind::Binder;
 use crate::blocks::transaction::Transactions;
 use crate::design::{Code, Diagnostic};
 use crate::metrics::bands::Bands;
 use crate::metrics::histogram::{LATENCIES_BYTES, Latencies};
-use crate::plan::{BlockIndex, Plan, Route, Spec};
+use crate::plan::query::Input;
+use crate::plan::route::table_of;
+use crate::plan::{BlockIndex, FetchSpec, Plan, Route, Spec};
 use crate::prng::Stream;
 use crate::trace::Trace;
 use crate::units::{NS_PER_SECOND, ms_to_ns};
@@ -25,6 +29,8 @@ use crate::workload::access::{Access, KeyChoice, RowLocking};
 use crate::workload::distribution::KeyDraw;
 use crate::workload::key::KeyLaw;
 use crate::workload::keyspace::KeySpace;
+use crate::workload::part::{Parent, PartDraw, PartKey, Place};
+use crate::workload::sampled::{Sample, SampledDraw};
 use crate::workload::{Config, OperationType, Table, Workload};
 
 /// How a statement finds its rows, by number instead of by block.
@@ -63,6 +69,10 @@ pub(crate) enum Find {
     RowId {
         storage: Storage,
     },
+    /// A join, or a sort, by its number among the queries.
+    Query {
+        query: u16,
+    },
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -70,6 +80,15 @@ pub(crate) enum BoundKey {
     /// A draw of the table.
     Draw(u16),
     Previous,
+    /// A choice of the table among the rows that belong to one: `of` where it is remembered, and its table; `at` where the number
+    /// is that is the place among them.
+    Part {
+        part: u16,
+        of: Option<(u16, u16)>,
+        at: Option<u16>,
+    },
+    /// This rank.
+    Fixed(u32),
 }
 
 /// A statement, ready to run.
@@ -79,6 +98,8 @@ pub(crate) struct BoundStatement {
     pub(crate) access: Access,
     pub(crate) table: u16,
     pub(crate) key: BoundKey,
+    /// Where its record is remembered, for later statements of the transaction.
+    pub(crate) remember: Option<u16>,
     pub(crate) find: Find,
     /// Processor time of one row.
     pub(crate) row_ns: u64,
@@ -92,12 +113,17 @@ pub(crate) struct BoundStatement {
     pub(crate) locking: RowLocking,
     /// The client thinks so long after it.
     pub(crate) think_ns: u64,
+    /// How rows are fetched that an index found.
+    pub(crate) fetch: FetchSpec,
+    /// A query reads its rows.
+    pub(crate) feeds: bool,
 }
 
 impl<'a> Kernel<'a> {
     pub(super) fn load(
         plan: &'a Plan,
         workload: &Workload,
+        one_in: Option<u32>,
         options: &Options,
         control: &'a Control,
     ) -> Result<Self, SimulateError> {
@@ -121,11 +147,17 @@ impl<'a> Kernel<'a> {
         let mut world = World::new(plan, seed, clients);
         world.add_devices(memory)?;
         world.add_tables(&program.tables, &key_spaces, &changes, control, memory)?;
-        world.add_operators();
+        world.add_operators(memory)?;
+        if let Some(one_in) = one_in {
+            for block in &mut world.trees {
+                let height = block.tree.height_of(block.tree.pages(0) * u64::from(one_in));
+                block.unseen_levels = (height - block.tree.height()) as u8;
+            }
+        }
 
         let mut tables = Vec::with_capacity(program.tables.len());
         for (index, (table, keys)) in program.tables.iter().zip(key_spaces).enumerate() {
-            let draws = draws(&program, index, config, table, changes[index].inserts, seed);
+            let draws = draws(&program, index, config, table, changes[index].inserts, one_in, seed);
             memory.charge(draws.iter().map(KeyDraw::memory_bytes).sum())?;
             let table_plan = plan.table(&table.name);
             let storage = table_plan.and_then(|plan| plan.storage);
@@ -150,14 +182,18 @@ impl<'a> Kernel<'a> {
                 arriving: changes_meet_inserts(&program, index, config).then(BTreeSet::new),
                 arrived: table.record_count,
                 draws,
+                parts: Vec::new(),
             });
         }
+        add_parts(&program, &mut tables, config, seed, memory)?;
         let costs = cost::costs(plan.processor);
-        let statements = program
+        let mut statements: Vec<BoundStatement> = program
             .statements
             .iter()
+            .enumerate()
             .map(|statement| bind(statement, &program, &world, &tables, &costs))
             .collect();
+        let queries = bind_queries(&program, &world, &tables, &costs, seed, &mut statements);
 
         let client_block = plan
             .blocks
@@ -180,7 +216,11 @@ impl<'a> Kernel<'a> {
         if transactions.is_some() {
             memory.charge(Transactions::memory_for(clients as usize, tables.len()))?;
         }
-        let per_client = size_of::<Client>() + 16 * size_of::<super::step::Step>() + causes.list.len() * 8;
+        let remembered = remembered(&program).len();
+        let per_client = remembered * 4
+            + size_of::<Client>()
+            + 16 * size_of::<super::step::Step>()
+            + causes.list.len() * 8;
         memory.charge(u64::from(clients) * per_client as u64)?;
         memory
             .charge(program.groups.len() as u64 * LATENCIES_BYTES + Bands::memory_for(causes.list.len()))?;
@@ -225,7 +265,10 @@ impl<'a> Kernel<'a> {
             lsm_pages: Vec::new(),
             operators: world.operators,
             transactions,
-            clients: (0..clients).map(|_| Client::new()).collect(),
+            queries,
+            query_blocks: world.query_blocks,
+            fed: Vec::new(),
+            clients: (0..clients).map(|_| Client::new(remembered)).collect(),
             spent_ns: vec![0; clients * causes.list.len()],
             ready: VecDeque::new(),
             released: Vec::new(),
@@ -341,15 +384,27 @@ fn draws(
     config: &Config,
     rows: &Table,
     inserts: u64,
+    one_in: Option<u32>,
     seed: u64,
 ) -> Vec<KeyDraw> {
-    laws(program, table)
-        .into_iter()
-        .map(|law| {
-            let stream = Stream::new(seed, &format!("hot keys of {}", rows.name));
-            KeyDraw::new(law, config, rows.record_count, inserts, stream)
-        })
-        .collect()
+    let times = u64::from(one_in.unwrap_or(1));
+    let draws = laws(program, table).into_iter().map(|law| {
+        let stream = Stream::new(seed, &format!("hot keys of {}", rows.name));
+        KeyDraw::new(law, config, rows.record_count * times, inserts * times, stream)
+    });
+    let mut draws: Vec<KeyDraw> = draws.collect();
+    // Where all records are alike, any of them are a fair sample.
+    let mut skewed: Vec<KeyDraw> =
+        draws.iter().filter(|draw| !matches!(draw, KeyDraw::Uniform)).cloned().collect();
+    if one_in.is_some() && !skewed.is_empty() {
+        let stream = Stream::new(seed, &format!("sample of {}", rows.name));
+        let records = (rows.record_count.max(1)) * times;
+        let sample = Sample::fairest(times, &mut skewed, records, stream);
+        for draw in draws.iter_mut().filter(|draw| !matches!(draw, KeyDraw::Uniform)) {
+            *draw = KeyDraw::Sampled(Box::new(SampledDraw::new(draw.clone(), sample)));
+        }
+    }
+    draws
 }
 
 fn laws(program: &Program, table: usize) -> Vec<KeyLaw> {
@@ -363,8 +418,60 @@ fn laws(program: &Program, table: usize) -> Vec<KeyLaw> {
     laws
 }
 
+/// The statements that later ones of their transactions refer to.
+fn remembered(program: &Program) -> Vec<usize> {
+    let mut referred: BTreeSet<usize> = BTreeSet::new();
+    for statement in &program.statements {
+        if let KeyChoice::Part(mut key) = statement.key {
+            key.map(|position| {
+                referred.insert(position);
+                position
+            });
+        }
+    }
+    referred.into_iter().collect()
+}
+
+/// Statements of a table whose keys belong to others: each has a choice of its own.
+fn with_parts(program: &Program, table: u16) -> impl Iterator<Item = (usize, PartKey)> {
+    let numbered = program.statements.iter().enumerate();
+    numbered.filter(move |(_, statement)| statement.table == table).filter_map(|(number, statement)| {
+        match statement.key {
+            KeyChoice::Part(key) => Some((number, key)),
+            _ => None,
+        }
+    })
+}
+
+fn add_parts(
+    program: &Program,
+    tables: &mut [TableState],
+    config: &Config,
+    seed: u64,
+    memory: &mut Memory,
+) -> Result<(), SimulateError> {
+    for (table, state) in (0u16..).zip(tables) {
+        let rows = &program.tables[usize::from(table)];
+        for (_, key) in with_parts(program, table) {
+            memory.charge(PartDraw::memory_for(&key, &state.keys))?;
+            let parents = match key.of {
+                Parent::Statement(of) => {
+                    program.tables[usize::from(program.statements[of].table)].record_count
+                }
+                Parent::Parts { .. } => 0,
+            };
+            let counts = (parents, rows.record_count);
+            let stream = Stream::new(seed, &format!("hot keys of {}", rows.name));
+            let part = PartDraw::new(&key, config, counts, &state.keys, stream);
+            memory.charge(part.draw_bytes())?;
+            state.parts.push(part);
+        }
+    }
+    Ok(())
+}
+
 fn bind(
-    statement: &Statement,
+    (number, statement): (usize, &Statement),
     program: &Program,
     world: &World<'_>,
     tables: &[TableState],
@@ -391,14 +498,32 @@ fn bind(
         Route::IndexScan { via, index, table } => search(index, table.is_some(), Some(via)),
         Route::IndexSearch { index, table } => search(index, table.is_some(), None),
         Route::RowId { storage } => Find::RowId { storage: world.storage(storage) },
+        // Numbered by `bind_queries`.
+        Route::Query { .. } => Find::Query { query: 0 },
         Route::FullScan { via, storage, read_ahead_pages } => Find::Scan {
             storage: world.storage(storage),
             read_ahead_pages,
             operator: via.map(|via| world.numbers.of(via)),
         },
     };
+    let remembered = remembered(program);
+    let slot_of =
+        |statement: usize| remembered.iter().position(|one| *one == statement).map(|slot| slot as u16);
     let key = match statement.key {
         KeyChoice::Previous => BoundKey::Previous,
+        KeyChoice::Part(key) => {
+            let part = with_parts(program, statement.table).position(|(other, _)| other == number);
+            let of = match key.of {
+                Parent::Statement(of) => slot_of(of).map(|slot| (slot, program.statements[of].table)),
+                Parent::Parts { .. } => None,
+            };
+            let at = match key.place {
+                Place::At(at) => slot_of(at),
+                _ => None,
+            };
+            BoundKey::Part { part: part.unwrap_or_default() as u16, of, at }
+        }
+        KeyChoice::Fixed(rank) => BoundKey::Fixed(rank),
         KeyChoice::Drawn(law) => {
             let position = laws(program, usize::from(statement.table)).iter().position(|other| *other == law);
             BoundKey::Draw(position.unwrap_or_default() as u16)
@@ -409,15 +534,80 @@ fn bind(
         access: statement.access,
         table: statement.table,
         key,
+        remember: slot_of(number),
         find,
         row_ns: match statement.access {
             Access::Point | Access::RowId => costs.row_ns,
-            Access::Range { .. } | Access::Scan => costs.range_row_ns,
+            Access::Range { .. } | Access::Scan | Access::Query => costs.range_row_ns,
         },
         missing: statement.missing,
         changes_indexed_column: statement.changes_indexed_column,
         changed_bytes: statement.changed_bytes,
         locking: statement.locking,
         think_ns: statement.think_ns,
+        fetch: match statement.route {
+            Route::IndexScan { via, .. } => fetch_of(world.spec(via)),
+            _ => FetchSpec::Plain,
+        },
+        feeds: false,
     }
+}
+
+fn fetch_of(spec: &Spec) -> FetchSpec {
+    match spec {
+        Spec::IndexScan { fetch, .. } => *fetch,
+        _ => FetchSpec::Plain,
+    }
+}
+
+/// The joins and sorts among the statements; what they read becomes statements behind those of the program.
+fn bind_queries(
+    program: &Program,
+    world: &World<'_>,
+    tables: &[TableState],
+    costs: &Costs,
+    seed: u64,
+    statements: &mut Vec<BoundStatement>,
+) -> Vec<BoundQuery> {
+    let stored = |index: BlockIndex| {
+        let name = table_of(world.spec(index));
+        let position = program.tables.iter().position(|table| Some(table.name.as_str()) == name);
+        position.is_some_and(|position| tables[position].storage.is_some())
+    };
+    let find = |input: Input| match input {
+        Input::Scan { via, storage, read_ahead_pages } => Find::Scan {
+            storage: world.storage(storage),
+            read_ahead_pages,
+            operator: via.map(|via| world.numbers.of(via)),
+        },
+        Input::Index { via, index, table } => {
+            let (number, operator) = (world.numbers.of(index), via.map(|via| world.numbers.of(via)));
+            let fetch = table.is_some() || via.is_none() && stored(index);
+            match world.spec(index) {
+                Spec::Lsm(_) => Find::Lsm { lsm: number, fetch, operator },
+                Spec::Hash(_) => Find::Hash { hash: number, fetch, operator },
+                Spec::SkipList(_) => Find::SkipList { list: number, fetch, operator },
+                // Rows of a clustered storage lie where they are found.
+                Spec::Clustered(_) => Find::Search { tree: number, fetch: false, operator },
+                _ => Find::Search { tree: number, fetch, operator },
+            }
+        }
+    };
+    let binder = Binder {
+        plan: world.plan(),
+        tables: &program.tables,
+        seed,
+        number_of: &|block| world.numbers.of(block),
+        find: &find,
+        row_ns: (costs.row_ns, costs.range_row_ns),
+    };
+    let mut queries = Vec::new();
+    for (place, statement) in program.statements.iter().enumerate() {
+        let (Route::Query { root }, Some(shape)) = (statement.route, &statement.query) else { continue };
+        if let Some(query) = binder.query(root, usize::from(statement.table), shape, statements) {
+            statements[place].find = Find::Query { query: queries.len() as u16 };
+            queries.push(query);
+        }
+    }
+    queries
 }

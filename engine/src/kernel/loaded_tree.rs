@@ -24,9 +24,10 @@ pub(super) fn bulk_tree(
         InsertOrder::Descending => Some(universe - loaded),
         InsertOrder::Ascending => Some(0),
         // Keys in any other order fill every rank when nothing is inserted later.
-        InsertOrder::Hashed | InsertOrder::Interleaved { .. } | InsertOrder::Mixed { .. } => {
-            (loaded == universe).then_some(0)
-        }
+        InsertOrder::Hashed
+        | InsertOrder::Interleaved { .. }
+        | InsertOrder::Grouped { .. }
+        | InsertOrder::Mixed { .. } => (loaded == universe).then_some(0),
     };
     match contiguous {
         Some(base) => {

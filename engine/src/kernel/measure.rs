@@ -76,6 +76,7 @@ impl Kernel<'_> {
             all.integrate(now_ns);
             all.counters.mark();
         }
+        self.query_blocks.iter_mut().for_each(|query| query.counters.mark());
     }
 
     /// Ends the open bucket of the series at `end_ns`.

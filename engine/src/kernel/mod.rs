@@ -14,9 +14,11 @@ mod force;
 pub(crate) mod horizon;
 pub(crate) mod load;
 mod loaded_tree;
+mod loops;
 mod measure;
 mod outcome;
 mod page;
+mod part;
 pub(crate) mod program;
 pub(crate) mod snapshot;
 pub(crate) mod step;
@@ -34,6 +36,7 @@ use crate::blocks::hash_block::HashBlock;
 use crate::blocks::heap::HeapBlock;
 use crate::blocks::lsm_block::LsmBlock;
 use crate::blocks::operator::Operator;
+use crate::blocks::query::{BoundQuery, QueryBlock};
 use crate::blocks::skip_list_block::SkipListBlock;
 use crate::blocks::transaction::Transactions;
 use crate::blocks::tree_block::TreeBlock;
@@ -46,6 +49,7 @@ use crate::prng::Stream;
 use crate::trace::Trace;
 use crate::workload::distribution::KeyDraw;
 use crate::workload::keyspace::KeySpace;
+use crate::workload::part::PartDraw;
 use crate::{Report, SimulateError, Workload};
 use budget::{Control, Memory, Options, StopCause};
 use calendar::{Calendar, Event};
@@ -54,6 +58,7 @@ use client::Client;
 use cost::Costs;
 use horizon::Horizon;
 use load::BoundStatement;
+pub(crate) use part::Part;
 use program::Program;
 use writer_lock::WriterLock;
 
@@ -116,6 +121,8 @@ pub(crate) struct TableState {
     /// Records whose insertion has happened; deletes do not count.
     pub(crate) arrived: u64,
     pub(crate) draws: Vec<KeyDraw>,
+    /// Choices of keys that belong to others, one a statement.
+    pub(crate) parts: Vec<PartDraw>,
 }
 
 /// Figures that belong to no block.
@@ -163,6 +170,11 @@ pub(crate) struct Kernel<'a> {
     pub(crate) operators: Vec<Operator>,
     /// Absent where the design has no transaction block.
     pub(crate) transactions: Option<Box<Transactions>>,
+    /// Statements that join or sort, and the blocks that do.
+    pub(crate) queries: Vec<BoundQuery>,
+    pub(crate) query_blocks: Vec<QueryBlock>,
+    /// Ranks of the rows of a page that a query reads.
+    pub(crate) fed: Vec<u32>,
     pub(crate) clients: Vec<Client>,
     /// Some heap keeps versions of rows, so transactions are numbered.
     pub(crate) versioned: bool,
@@ -213,23 +225,23 @@ pub(crate) struct Kernel<'a> {
     next_check: u64,
 }
 
-/// Runs a workload on a plan and reports it.
+/// Runs a workload, or one key in so many of one, and reports it as it was run.
 ///
 /// # Errors
-/// - `InvalidWorkload`: every problem of the workload.
-/// - `InvalidDesign`: plan and workload do not fit together, e.g. a table no storage holds, or a row too large for its pages.
-/// - `Stopped`: the budget of `options` ended, `control` said stop, or no client can ever go on.
-pub fn simulate(
+/// As [`crate::simulate`].
+pub(crate) fn simulate(
     plan: &Plan,
     workload: &Workload,
+    one_in: Option<u32>,
     options: &Options,
     control: &Control,
-) -> Result<Report, SimulateError> {
-    let mut kernel = Kernel::load(plan, workload, options, control)?;
+) -> Result<(Report, Part), SimulateError> {
+    let mut kernel = Kernel::load(plan, workload, one_in, options, control)?;
     kernel.run(options)?;
+    let part = kernel.part(one_in.unwrap_or(1));
     let report = kernel.into_report(options)?;
     control.set_progress(1, 1);
-    Ok(report)
+    Ok((report, part))
 }
 
 impl Kernel<'_> {
@@ -350,6 +362,7 @@ impl Kernel<'_> {
                 .map(ColumnIndex::memory_bytes)
                 .sum::<u64>()
             + self.clients.iter().map(Client::memory_bytes).sum::<u64>()
+            + self.query_blocks.iter().map(QueryBlock::memory_bytes).sum::<u64>()
             + self.horizon.memory_bytes()
             + self.transactions.as_ref().map_or(0, |all| all.memory_bytes())
             + self.trace.memory_bytes()

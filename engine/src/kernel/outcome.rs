@@ -46,6 +46,7 @@ impl Kernel<'_> {
                 Some(all) => all.anomalies(self.control)?,
                 None => None,
             },
+            sampling: None,
             result_hash: String::new(),
         };
         report.series = self.sampler.into_series();
@@ -259,6 +260,10 @@ impl Kernel<'_> {
             results[lsm.block].counters = lsm.counters.to_map();
             results[lsm.block].gauges = map(lsm.gauges());
         }
+        for query in &self.query_blocks {
+            results[query.block].counters = query.counters.to_map();
+            results[query.block].gauges = map(self.query_gauges(query));
+        }
         for space in self.spaces.iter().filter(|space| matches!(space.source, Source::Pool(_))) {
             let (hits, misses) = space.marked;
             let counters = &mut results[space.block].counters;
@@ -360,6 +365,7 @@ impl Kernel<'_> {
                 warn("LOG_UNUSED", Some(index), "no operation of this workload writes to the log".to_owned());
             }
         }
+        warnings.extend(self.query_warnings());
         warnings
     }
 }

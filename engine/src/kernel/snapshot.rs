@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::budget::{Control, Options};
 use super::{Kernel, Space};
 use crate::plan::{Plan, Spec};
+use crate::sampling::{self, Choice};
 use crate::{SimulateError, Workload};
 
 /// Most items of one list of a state: pages of a level, frames, files of a level, requests. Lists say how many there are.
@@ -40,12 +41,17 @@ pub fn state_after(
     control: &Control,
     sequence: u32,
 ) -> Result<Option<Snapshot>, SimulateError> {
-    let mut kernel = Kernel::load(plan, workload, options, control)?;
+    let chosen = sampling::choose(plan, workload, options)?;
+    let (plan, workload, one_in) = match &chosen {
+        Choice::Sample(sampled) => (&sampled.plan, &sampled.workload, Some(sampled.one_in)),
+        Choice::Whole | Choice::WholeBecause(_) => (plan, workload, None),
+    };
+    let mut kernel = Kernel::load(plan, workload, one_in, options, control)?;
     kernel.run(options)?;
     let Some((emission, time_ns)) = kernel.trace.emission_of(sequence) else { return Ok(None) };
     drop(kernel);
 
-    let mut kernel = Kernel::load(plan, workload, options, control)?;
+    let mut kernel = Kernel::load(plan, workload, one_in, options, control)?;
     kernel.trace.stop_after(emission);
     kernel.run(options)?;
     Ok(Some(Snapshot { time_ns, blocks: kernel.states() }))
@@ -66,6 +72,9 @@ impl Kernel<'_> {
         self.disks.iter().for_each(|disk| states[disk.block] = disk.state());
         self.transactions.iter().for_each(|all| states[all.block] = all.state());
         self.cpu.iter().for_each(|cpu| states[cpu.block] = cpu.state());
+        for (number, query) in self.query_blocks.iter().enumerate() {
+            states[query.block] = self.query_state(number);
+        }
         let blocks = self.plan.blocks.iter().zip(states).map(|(block, state)| BlockState {
             block_id: block.id.clone(),
             kind: block.kind.to_owned(),

@@ -86,6 +86,16 @@ pub(crate) enum Step {
     WritesDone,
     /// The transaction aborts.
     Abort { reason: Reason },
+    /// A part of a join or a sort is over.
+    Query,
+    /// What the rows of a page led to comes before the next page.
+    Fed,
+    /// A row found through an index goes into the query that reads it.
+    FeedRow { statement: u16, rank: u32 },
+    /// Visits the pages of a client's bitmap from this one on.
+    BitmapPages { statement: u16, page: u32 },
+    /// Writes or reads pages of a temporary file.
+    Spill { space: u16, page: u32, pages: u32, write: bool },
 }
 
 /// How a client goes on after a step.
@@ -166,6 +176,11 @@ impl Kernel<'_> {
             Step::Apply { place } => self.apply(client, place),
             Step::WritesDone => self.writes_done(client),
             Step::Abort { reason } => self.abort_transaction(client, reason),
+            Step::Query => self.query(client),
+            Step::Fed => self.fed(client),
+            Step::FeedRow { statement, rank } => self.feed_row(client, statement, rank),
+            Step::BitmapPages { statement, page } => self.bitmap_pages(client, statement, page),
+            Step::Spill { space, page, pages, write } => self.spill(client, space, page, pages, write),
         }
     }
 

@@ -14,10 +14,12 @@ use crate::blocks::disk::Disk;
 use crate::blocks::hash::Buckets;
 use crate::blocks::hash_block::HashBlock;
 use crate::blocks::heap::versions::Versions;
+use crate::blocks::heap::visibility::VisibilityMap;
 use crate::blocks::heap::{self, HeapBlock};
 use crate::blocks::lsm::Lsm;
 use crate::blocks::lsm_block::LsmBlock;
 use crate::blocks::operator::Operator;
+use crate::blocks::query::QueryBlock;
 use crate::blocks::skip_list::SkipList;
 use crate::blocks::skip_list_block::SkipListBlock;
 use crate::blocks::tree::{Cells, MAX_LEVELS, Structure, Tree, TreeShape};
@@ -26,8 +28,8 @@ use crate::blocks::wal::Wal;
 use crate::design::{Code, Diagnostic};
 use crate::plan::route::table_of;
 use crate::plan::{
-    BlockIndex, ColumnSpec, HashSpec, HeapSpec, LsmBuild, LsmSpec, PageFormat, Plan, SkipListSpec, Spec,
-    TreeSpec,
+    BlockIndex, ColumnSpec, FetchSpec, HashSpec, HeapSpec, LsmBuild, LsmSpec, PageFormat, Plan, SkipListSpec,
+    Spec, TreeSpec,
 };
 use crate::prng::Stream;
 use crate::workload::keyspace::KeySpace;
@@ -62,6 +64,7 @@ pub(super) struct World<'a> {
     pub(super) hashes: Vec<HashBlock>,
     pub(super) skip_lists: Vec<SkipListBlock>,
     pub(super) operators: Vec<Operator>,
+    pub(super) query_blocks: Vec<QueryBlock>,
     /// Where pages come from, and the space of the header page that trees of one database share there.
     pub(super) header_spaces: Vec<(BlockIndex, u16)>,
     /// With the names of their tables.
@@ -85,6 +88,7 @@ impl<'a> World<'a> {
             hashes: Vec::new(),
             skip_lists: Vec::new(),
             operators: Vec::new(),
+            query_blocks: Vec::new(),
             header_spaces: Vec::new(),
             column_indexes: Vec::new(),
         }
@@ -96,6 +100,10 @@ impl<'a> World<'a> {
         let (of_table, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|(name, _)| name == table);
         self.column_indexes = others;
         of_table.into_iter().map(|(_, index)| index).collect()
+    }
+
+    pub(super) fn plan(&self) -> &'a Plan {
+        self.plan
     }
 
     pub(super) fn spec(&self, block: BlockIndex) -> &'a Spec {
@@ -557,9 +565,23 @@ impl<'a> World<'a> {
             heap = heap.with_vacuum(vacuum.clone());
         }
         self.add_space(block, (spec.pages, spec.log), spec.page_size_bytes, heap.pages(), memory)?;
+        if self.has_index_only_scan(block) {
+            let map = VisibilityMap::new(self.spaces.len() as u16, spec.page_size_bytes, heap.pages());
+            memory.charge(map.memory_bytes())?;
+            self.add_space(block, (spec.pages, spec.log), spec.page_size_bytes, map.pages(), memory)?;
+            heap.visibility = Some(map);
+        }
         self.numbers.0[block] = Some(self.heaps.len() as u16);
         self.heaps.push(heap);
         Ok(())
+    }
+
+    /// Whether someone reads a heap's visibility map.
+    fn has_index_only_scan(&self, heap: BlockIndex) -> bool {
+        let mut specs = self.reachable();
+        specs.any(|(_, spec)| {
+            matches!(spec, Spec::IndexScan { table: Some(table), fetch: FetchSpec::IndexOnly, .. } if *table == heap)
+        })
     }
 
     /// `log`: where changes of the pages are written to before the pages are.
@@ -650,16 +672,45 @@ impl<'a> World<'a> {
         }
     }
 
-    pub(super) fn add_operators(&mut self) {
+    pub(super) fn add_operators(&mut self, memory: &mut Memory) -> Result<(), StopCause> {
         for (block, spec) in self.reachable() {
             let operator = match spec {
                 Spec::IndexScan { .. } => Operator::index_scan(block),
                 Spec::SeqScan { .. } => Operator::seq_scan(block),
+                Spec::Join(join) => {
+                    let place = (join.spill, join.page_size_bytes);
+                    self.add_query_block(block, join.memory_bytes, place, false, memory)?;
+                    continue;
+                }
+                Spec::Sort(sort) => {
+                    let place = (sort.spill, sort.page_size_bytes);
+                    self.add_query_block(block, sort.memory_bytes, place, true, memory)?;
+                    continue;
+                }
                 _ => continue,
             };
             self.numbers.0[block] = Some(self.operators.len() as u16);
             self.operators.push(operator);
         }
+        Ok(())
+    }
+
+    fn add_query_block(
+        &mut self,
+        block: BlockIndex,
+        memory_bytes: u64,
+        (spill, page_bytes): (Option<BlockIndex>, u32),
+        sort: bool,
+        memory: &mut Memory,
+    ) -> Result<(), StopCause> {
+        let mut temp = None;
+        if let Some(spill) = spill {
+            temp = Some(self.spaces.len() as u16);
+            self.add_space(block, (spill, None), page_bytes, 0, memory)?;
+        }
+        self.numbers.0[block] = Some(self.query_blocks.len() as u16);
+        self.query_blocks.push(QueryBlock::new(block, memory_bytes, temp, sort));
+        Ok(())
     }
 }
 

@@ -1,7 +1,7 @@
 //! Rules about a plan as a whole, which need parameters and ports of several blocks.
 
 use super::route::table_of;
-use super::{PageFormat, PlanBlock, PolicyKind, Spec};
+use super::{FetchSpec, PageFormat, PlanBlock, PolicyKind, Spec};
 use crate::design::{Code, Diagnostic};
 
 /// Tells every rule that the blocks break.
@@ -13,6 +13,8 @@ pub(super) fn check(blocks: &[PlanBlock], found: &mut Vec<Diagnostic>) {
     check_pools(blocks, found);
     check_copy_on_write(blocks, found);
     check_transactions(blocks, found);
+    check_fetches(blocks, found);
+    super::query::check(blocks, found);
 }
 
 /// One block governs every transaction, and its locks are the only ones transactions wait for.
@@ -54,6 +56,27 @@ fn check_transactions(blocks: &[PlanBlock], found: &mut Vec<Diagnostic>) {
     }
 }
 
+/// Visibility maps and bitmaps of places are PostgreSQL's, over a heap.
+fn check_fetches(blocks: &[PlanBlock], found: &mut Vec<Diagnostic>) {
+    for (index, block) in blocks.iter().enumerate() {
+        let Spec::IndexScan { index: scanned, table, fetch } = block.spec else { continue };
+        let parameter = match fetch {
+            FetchSpec::Plain => continue,
+            FetchSpec::IndexOnly => "index_only",
+            FetchSpec::Bitmap { .. } => "bitmap",
+        };
+        let heap = table.is_some_and(|table| matches!(blocks[table].spec, Spec::Heap(_)));
+        if !heap || !matches!(blocks[scanned].spec, Spec::BtreeIndex(_)) {
+            let message = format!(
+                "\"{parameter}\" of \"{}\" needs a btree-index on its \"index\" port and a heap-storage on its \"table\" port",
+                block.id
+            );
+            let path = ["blocks", &index.to_string(), "parameters", parameter];
+            found.push(Diagnostic::error(Code::ParameterOutOfRange, &path, message).at_block(&block.id));
+        }
+    }
+}
+
 fn check_tables(blocks: &[PlanBlock], found: &mut Vec<Diagnostic>) {
     for (index, block) in blocks.iter().enumerate() {
         let place = index.to_string();
@@ -72,7 +95,7 @@ fn check_tables(blocks: &[PlanBlock], found: &mut Vec<Diagnostic>) {
                 found.push(Diagnostic::error(Code::DuplicateTable, &path, message).at_block(&block.id));
             }
         }
-        if let Spec::IndexScan { index: scanned, table: Some(storage) } = block.spec {
+        if let Spec::IndexScan { index: scanned, table: Some(storage), .. } = block.spec {
             let (indexed, stored) = (table_of(&blocks[scanned].spec), table_of(&blocks[storage].spec));
             if indexed != stored {
                 let message = format!(
@@ -203,6 +226,8 @@ fn check_page_sizes(blocks: &[PlanBlock], found: &mut Vec<Diagnostic>) {
         Spec::Clustered(tree) | Spec::BtreeIndex(tree) => Some((tree.pages, tree.page_size_bytes)),
         Spec::Hash(hash) => Some((hash.pages, hash.page_size_bytes)),
         Spec::Lsm(lsm) => Some((lsm.pages, lsm.page_size_bytes)),
+        Spec::Join(join) => Some((join.spill?, join.page_size_bytes)),
+        Spec::Sort(sort) => Some((sort.spill?, sort.page_size_bytes)),
         _ => None,
     };
     for (index, block) in blocks.iter().enumerate() {

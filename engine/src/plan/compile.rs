@@ -3,11 +3,12 @@
 
 use serde_json::Value;
 
+use super::query::{JoinMethod, JoinSpec, SortSpec};
 use super::route::{self, table_of};
 use super::{
     AtCommit, BlockIndex, BloomKind, CheckpointSpec, ColumnSpec, CommitMode, CompactionKind, CpuSpec,
-    DiskSpec, HashSpec, HeapSpec, LsmBuild, LsmSpec, PageFormat, Plan, PlanBlock, PolicyKind, PoolSpec,
-    Processor, RecordFormat, Scheme, SkipListSpec, Spec, TreeSpec, VacuumSpec, WalSpec, WriterSpec,
+    DiskSpec, FetchSpec, HashSpec, HeapSpec, LsmBuild, LsmSpec, PageFormat, Plan, PlanBlock, PolicyKind,
+    PoolSpec, Processor, RecordFormat, Scheme, SkipListSpec, Spec, TreeSpec, VacuumSpec, WalSpec, WriterSpec,
 };
 use crate::blocks::hash::Method;
 use crate::design::catalog::{self, BlockType, ParameterDefault, Persona};
@@ -52,7 +53,7 @@ pub(crate) fn compile(canvas: &Canvas, found: &mut Vec<Diagnostic>) -> Option<Pl
             _ => None,
         })
         .unwrap_or_else(|| processor(canvas.persona.as_deref()));
-    Some(Plan { blocks, processor, tables })
+    Some(Plan { blocks, processor, tables, entries: client_out })
 }
 
 fn processor(persona: Option<&str>) -> Processor {
@@ -83,7 +84,11 @@ impl Reader<'_> {
             "two-phase-locking" => Spec::Transaction(self.transaction(Scheme::TwoPhaseLocking)?),
             "mvcc" => Spec::Transaction(self.transaction(Scheme::Mvcc)?),
             "occ" => Spec::Transaction(self.transaction(Scheme::Occ)?),
-            "index-scan" => Spec::IndexScan { index: self.target("index")?, table: self.target("table") },
+            "index-scan" => Spec::IndexScan {
+                index: self.target("index")?,
+                table: self.target("table"),
+                fetch: self.fetch()?,
+            },
             "seq-scan" => Spec::SeqScan {
                 table: self.target("table")?,
                 read_ahead_pages: self.integer("read_ahead_pages")?,
@@ -147,8 +152,54 @@ impl Reader<'_> {
                 device: self.target("device")?,
             }),
             "disk" => Spec::Disk(self.disk()?),
+            "nested-loop-join" => Spec::Join(self.join(JoinMethod::NestedLoop {
+                buffer_pages: self.integer("buffer_pages")?,
+                by_row: self.text("method")? == "row",
+            })?),
+            "hash-join" => {
+                let join = self.join(JoinMethod::Hash { grace: self.text("method")? == "grace" })?;
+                let multiplier = self.number("hash_mem_multiplier")?;
+                Spec::Join(JoinSpec { memory_bytes: (join.memory_bytes as f64 * multiplier) as u64, ..join })
+            }
+            "sort-merge-join" => Spec::Join(self.join(JoinMethod::SortMerge)?),
+            "sort" => Spec::Sort(SortSpec {
+                input: self.target("input")?,
+                spill: self.target("spill"),
+                memory_bytes: self.work_memory_bytes()?,
+                page_size_bytes: self.integer("page_size")?,
+            }),
             "cpu" => Spec::Cpu(CpuSpec { cores: self.integer("cores")?, processor: self.processor() }),
             _ => return None,
+        })
+    }
+
+    fn fetch(&self) -> Option<FetchSpec> {
+        let (index_only, bitmap) = (self.boolean("index_only")?, self.boolean("bitmap")?);
+        Some(match (bitmap, index_only) {
+            (true, _) => FetchSpec::Bitmap { memory_bytes: self.work_memory_bytes()? },
+            (false, true) => FetchSpec::IndexOnly,
+            (false, false) => FetchSpec::Plain,
+        })
+    }
+
+    fn work_memory_bytes(&self) -> Option<u64> {
+        Some(u64::from(self.integer("work_mem_kib")?) * 1024)
+    }
+
+    fn join(&self, method: JoinMethod) -> Option<JoinSpec> {
+        let page_size_bytes: u32 = self.integer("page_size")?;
+        Some(JoinSpec {
+            outer: self.target("outer")?,
+            inner: self.target("inner")?,
+            spill: self.target("spill"),
+            memory_bytes: match method {
+                JoinMethod::NestedLoop { buffer_pages, .. } => {
+                    u64::from(buffer_pages) * u64::from(page_size_bytes)
+                }
+                _ => self.work_memory_bytes()?,
+            },
+            page_size_bytes,
+            method,
         })
     }
 
@@ -410,7 +461,7 @@ fn inherit_tables(canvas: &Canvas, blocks: &mut [PlanBlock]) {
         let inherited = blocks
             .iter()
             .find_map(|block| match block.spec {
-                Spec::IndexScan { index: scanned, table: Some(table) } if scanned == index => {
+                Spec::IndexScan { index: scanned, table: Some(table), .. } if scanned == index => {
                     table_of(&blocks[table].spec)
                 }
                 _ => None,

@@ -2,9 +2,10 @@
 
 use std::fmt;
 
+use super::query::JoinMethod;
 use super::{
-    AtCommit, BlockIndex, BloomKind, CommitMode, CompactionKind, LsmBuild, PageFormat, Plan, PolicyKind,
-    PoolSpec, Processor, RecordFormat, Route, Scheme, Spec, TransactionSpec, TreeSpec,
+    AtCommit, BlockIndex, BloomKind, CommitMode, CompactionKind, FetchSpec, LsmBuild, PageFormat, Plan,
+    PolicyKind, PoolSpec, Processor, RecordFormat, Route, Scheme, Spec, TransactionSpec, TreeSpec,
 };
 use crate::blocks::hash::Method;
 use crate::units::{ns_to_ms, ns_to_seconds};
@@ -24,13 +25,16 @@ impl fmt::Display for Plan {
         }
         for table in &self.tables {
             writeln!(f, "table {}", table.name)?;
+            let route = |route: &Option<Route>| {
+                route.as_ref().map_or_else(|| "by joins and sorts only".to_owned(), |route| self.route(route))
+            };
             if table.point == table.range {
-                writeln!(f, "  point, range  {}", self.route(&table.point))?;
+                writeln!(f, "  point, range  {}", route(&table.point))?;
             } else {
-                writeln!(f, "  point         {}", self.route(&table.point))?;
-                writeln!(f, "  range         {}", self.route(&table.range))?;
+                writeln!(f, "  point         {}", route(&table.point))?;
+                writeln!(f, "  range         {}", route(&table.range))?;
             }
-            writeln!(f, "  scan          {}", self.route(&table.scan))?;
+            writeln!(f, "  scan          {}", route(&table.scan))?;
             let blocks = table.storage.iter().chain(&table.indexes).chain(&table.column_indexes);
             let writes: Vec<&str> = blocks.map(|block| self.id(*block)).collect();
             writeln!(f, "  insert        {}", writes.join(", "))?;
@@ -65,6 +69,7 @@ impl Plan {
                 format!("{}: search {}, {}", self.id(via), self.id(index), fetch(table))
             }
             Route::IndexSearch { index, table } => format!("search {}, {}", self.id(index), fetch(table)),
+            Route::Query { root } => self.id(root).to_owned(),
             Route::RowId { storage } => format!("the row's page of {}", self.id(storage)),
             Route::FullScan { via, storage, read_ahead_pages } => {
                 let via = via.map_or_else(String::new, |via| format!("{}: ", self.id(via)));
@@ -93,6 +98,10 @@ impl Plan {
             format!("{scheme}, {isolation}, {conflicts}; {aborted}"),
             format!("out → {}{log}", out.join(", ")),
         ]
+    }
+
+    fn spill(&self, spill: Option<BlockIndex>) -> String {
+        spill.map_or_else(|| "in memory only".to_owned(), |spill| format!("spill → {}", self.id(spill)))
     }
 
     fn details(&self, spec: &Spec) -> Vec<String> {
@@ -134,10 +143,42 @@ impl Plan {
                 vec![format!("out → {}", out.join(", "))]
             }
             Spec::Transaction(transaction) => self.transaction(transaction),
-            Spec::IndexScan { index, table } => {
+            Spec::IndexScan { index, table, fetch } => {
                 let table = table.map_or_else(String::new, |table| format!(", table → {}", self.id(table)));
-                vec![format!("index → {}{table}", self.id(*index))]
+                let fetch = match fetch {
+                    FetchSpec::Plain => String::new(),
+                    FetchSpec::IndexOnly => ", index only".to_owned(),
+                    FetchSpec::Bitmap { memory_bytes } => format!(", bitmap in {memory_bytes} bytes"),
+                };
+                vec![format!("index → {}{table}{fetch}", self.id(*index))]
             }
+            Spec::Join(join) => {
+                let method = match join.method {
+                    JoinMethod::NestedLoop { by_row: true, .. } => {
+                        "an index search or a scan for each outer row".to_owned()
+                    }
+                    JoinMethod::NestedLoop { buffer_pages, .. } => {
+                        format!(
+                            "an index search for each outer row, or a scan for each {buffer_pages} - 2 outer pages"
+                        )
+                    }
+                    JoinMethod::Hash { grace: true } => {
+                        format!("grace hash join in {} bytes", join.memory_bytes)
+                    }
+                    JoinMethod::Hash { grace: false } => {
+                        format!("hybrid hash join in {} bytes", join.memory_bytes)
+                    }
+                    JoinMethod::SortMerge => format!("sorts in {} bytes each", join.memory_bytes),
+                };
+                let (outer, inner) = (self.id(join.outer), self.id(join.inner));
+                vec![format!("outer → {outer}, inner → {inner}, {method}, {}", self.spill(join.spill))]
+            }
+            Spec::Sort(sort) => vec![format!(
+                "input → {}, {} bytes, {}",
+                self.id(sort.input),
+                sort.memory_bytes,
+                self.spill(sort.spill)
+            )],
             Spec::SeqScan { table, read_ahead_pages } => {
                 vec![format!("table → {}, read ahead {read_ahead_pages} pages", self.id(*table))]
             }

@@ -4,6 +4,7 @@
 mod checks;
 pub(crate) mod compile;
 mod explain;
+pub(crate) mod query;
 pub(crate) mod route;
 mod transaction;
 
@@ -24,6 +25,8 @@ pub struct Plan {
     pub(crate) processor: Processor,
     /// In order of name.
     pub(crate) tables: Vec<TablePlan>,
+    /// What the client's operations may enter at.
+    pub(crate) entries: Vec<BlockIndex>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -40,7 +43,7 @@ pub(crate) struct PlanBlock {
 pub(crate) enum Spec {
     Client { out: Vec<BlockIndex> },
     Transaction(TransactionSpec),
-    IndexScan { index: BlockIndex, table: Option<BlockIndex> },
+    IndexScan { index: BlockIndex, table: Option<BlockIndex>, fetch: FetchSpec },
     SeqScan { table: BlockIndex, read_ahead_pages: u32 },
     BtreeIndex(TreeSpec),
     Hash(HashSpec),
@@ -52,6 +55,19 @@ pub(crate) enum Spec {
     Wal(WalSpec),
     Disk(DiskSpec),
     Cpu(CpuSpec),
+    Join(query::JoinSpec),
+    Sort(query::SortSpec),
+}
+
+/// How an index scan comes from entries to rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FetchSpec {
+    /// Row by row, in the order of the entries.
+    Plain,
+    /// Only where the visibility map does not say that every row of the page is seen by all.
+    IndexOnly,
+    /// Pages in order, after all entries; so many bytes hold the rows' places.
+    Bitmap { memory_bytes: u64 },
 }
 
 /// Whose pages a tree has.

@@ -8,6 +8,8 @@
 //!   changes an indexed one (it does not change keys); DELETE removes the row and its entries. A heap with versions of rows does
 //!   what its block says.
 //!
+//! - **joins and sorts**: a join or a sort the client is connected to (`query.rs`).
+//!
 //! A hash index serves points alone.
 //!
 //! Where several blocks qualify, the first on the canvas serves.
@@ -27,6 +29,8 @@ pub(crate) enum Route {
     FullScan { via: Option<BlockIndex>, storage: BlockIndex, read_ahead_pages: u32 },
     /// One page of a heap, where the operation knows its row's place.
     RowId { storage: BlockIndex },
+    /// A join, or a sort, and what it reads.
+    Query { root: BlockIndex },
 }
 
 /// Everything the design has for one table.
@@ -38,12 +42,12 @@ pub(crate) struct TablePlan {
     pub(crate) indexes: Vec<BlockIndex>,
     /// Indexes on other columns, to maintain too.
     pub(crate) column_indexes: Vec<BlockIndex>,
-    /// Point accesses.
-    pub(crate) point: Route,
+    /// Point accesses. Absent, as the two others, where only joins and sorts lead to the table.
+    pub(crate) point: Option<Route>,
     /// Ranges: no hash index serves them, unless there is nothing else.
-    pub(crate) range: Route,
+    pub(crate) range: Option<Route>,
     /// Accesses without a condition.
-    pub(crate) scan: Route,
+    pub(crate) scan: Option<Route>,
 }
 
 /// The plan of table `name`; absent when nothing that holds it is reachable.
@@ -66,7 +70,7 @@ pub(crate) fn table_plan(name: &str, blocks: &[PlanBlock], client_out: &[BlockIn
         .map(|storage| Route::ClusteredSearch { storage });
     let through_index = |wanted: &dyn Fn(&Spec) -> bool| {
         let scan = client_out.iter().find_map(|&via| match blocks[via].spec {
-            Spec::IndexScan { index, table } if on_table(&index) && wanted(&blocks[index].spec) => {
+            Spec::IndexScan { index, table, .. } if on_table(&index) && wanted(&blocks[index].spec) => {
                 Some(Route::IndexScan { via, index, table })
             }
             _ => None,
@@ -84,9 +88,16 @@ pub(crate) fn table_plan(name: &str, blocks: &[PlanBlock], client_out: &[BlockIn
     let whole_storage =
         connected(&is_storage).map(|storage| Route::FullScan { via: None, storage, read_ahead_pages: 1 });
 
-    let point = clustered.or(any_index).or(seq_scan).or(whole_storage)?;
-    let range = clustered.or(ordered_index).or(seq_scan).or(whole_storage).or(any_index)?;
-    let scan = seq_scan.or(whole_storage).or(ordered_index).or(any_index)?;
+    let point = clustered.or(any_index).or(seq_scan).or(whole_storage);
+    let range = clustered.or(ordered_index).or(seq_scan).or(whole_storage).or(any_index);
+    let scan = seq_scan.or(whole_storage).or(ordered_index).or(any_index);
+    let queried = || {
+        (0..blocks.len())
+            .any(|block| blocks[block].reachable && super::query::tables(blocks, block).contains(&name))
+    };
+    if point.is_none() && !queried() {
+        return None;
+    }
     Some(TablePlan { name: name.to_owned(), storage, indexes, column_indexes, point, range, scan })
 }
 

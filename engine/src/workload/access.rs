@@ -5,18 +5,24 @@
 //! | `access` | `point`, `range`, `scan`, `row_id` (the row's place in a heap is known: no index is searched); the template is then free text |
 //! | `table` | a table of the workload |
 //! | `rows` | rows of a range: a number, or `{"min": 1, "max": 100}` for a uniform draw |
-//! | `key` | a distribution for this operation alone, by name or with constants (`workload/key.rs`), or `previous`: the key of the operation before it in its transaction |
+//! | `key` | a distribution for this operation alone, by name or with constants (`workload/key.rs`), or `previous`: the key of the operation before it in its transaction; or, with `of`, a key that belongs to that of an earlier operation (`workload/part.rs`) |
+//! | `repeat` | how often the operation runs, or `{"min": 5, "max": 15}` for a uniform draw; neighbours of a transaction with the same `repeat` go round together |
+//! | `first_key` | instead of `key`: always the key at this place in key order, from 0 |
 //! | `missing` | true: a point SELECT through an index asks for a key next to the chosen one that does not exist |
 //! | `changes_indexed_column` | true: an UPDATE gives the column of every index that is not on the key a new value |
 //! | `changed_bytes` | bytes of the row that an UPDATE changes; the whole row without the key when absent |
 //! | `locking` | of a SELECT: `share` or `update` locks its rows as SELECT … FOR SHARE and FOR UPDATE do, where the design has a transaction block |
 //! | `think_time_ms` | the client thinks so long after this statement, inside its transaction |
 //! | `key_column` | the key's name in the template |
-//! | `name` | the operation's name in the report |
+//! | `name` | the operation's name in the report, and by which later operations of its transaction call it |
+//!
+//! Joins and sorts have more (`workload/query.rs`).
 
 use serde_json::Value;
 
 use super::key::{self, KeyLaw};
+use super::part::{self, PartKey};
+use super::query::{self, QueryShape, StatedQuery};
 use super::read::{DISTRIBUTIONS, wrong_parameter};
 use super::sql::{self, TemplateAccess};
 use super::{Config, Operation, OperationType, Table, Workload};
@@ -30,11 +36,15 @@ const MAX_THINK_TIME_MS: f64 = 3_600_000.0;
 const LOCKING: &[(&str, RowLocking)] = &[("share", RowLocking::Share), ("update", RowLocking::Update)];
 /// Most rows a stated range may have.
 const MAX_RANGE_ROWS: u64 = 1_000_000;
-const PARAMETERS: [&str; 11] = [
+/// Most times that an operation is repeated.
+const MAX_REPEATS: u64 = 1_000;
+const PARAMETERS: [&str; 13] = [
     "access",
     "table",
     "rows",
     "key",
+    "repeat",
+    "first_key",
     "missing",
     "changes_indexed_column",
     "changed_bytes",
@@ -51,6 +61,8 @@ pub(crate) struct Statement {
     pub(crate) table: usize,
     pub(crate) access: Access,
     pub(crate) key: KeyChoice,
+    /// How often it runs, at least and at most.
+    pub(crate) repeat: (u16, u16),
     /// A key next to the chosen one that does not exist.
     pub(crate) missing: bool,
     /// An UPDATE gives indexed columns beside the key new values.
@@ -59,6 +71,8 @@ pub(crate) struct Statement {
     pub(crate) changed_bytes: u32,
     pub(crate) locking: RowLocking,
     pub(crate) think_ns: u64,
+    /// Of a query that joins or sorts.
+    pub(crate) query: Option<QueryShape>,
 }
 
 /// Whether a SELECT locks the rows it reads.
@@ -68,6 +82,8 @@ pub(crate) enum RowLocking {
     None,
     Share,
     Update,
+    /// It belongs to a query that joins or sorts, which locks nothing.
+    Never,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,6 +97,8 @@ pub(crate) enum Access {
     Scan,
     /// One row, whose page in the heap is known.
     RowId,
+    /// A join, or a sort.
+    Query,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -88,6 +106,10 @@ pub(crate) enum KeyChoice {
     Drawn(KeyLaw),
     /// The key of the statement before it in the same transaction.
     Previous,
+    /// One that belongs to the key of an earlier statement of the same transaction.
+    Part(PartKey),
+    /// The key of this rank.
+    Fixed(u32),
 }
 
 /// Understands the operation at position `index`; what it cannot is told in `found`.
@@ -101,10 +123,36 @@ pub(crate) fn statement(
     let path = vec!["operations".to_owned(), index.to_string()];
     let stated = Stated::read(operation, &workload.config, &path, found)?;
     let reading = read_template(operation, &stated, &path, found)?;
-    let table_name = stated.table.as_deref().or(reading.as_ref().map(|reading| reading.table.as_str()));
-    let table = find_table(workload, tables, table_name, &path, found)?;
+    let (first, second) = named_tables(&stated, reading.as_ref(), &path, found)?;
+    let table = find_table(workload, tables, first, &path, found)?;
     let access = access(operation, &stated, reading.as_ref(), &path, found)?;
-    let key = stated.key.unwrap_or(KeyChoice::Drawn(KeyLaw::Named(workload.config.distribution)));
+    let query = if access == Access::Query {
+        let second = match second {
+            Some(second) => Some(find_table(workload, tables, Some(second), &path, found)?),
+            None => None,
+        };
+        let tables = (tables, table, second);
+        Some(query::shape(operation, &stated.query, reading.as_ref(), tables, &path, found)?)
+    } else {
+        stated.query.reject(&path, found)?;
+        None
+    };
+    let key = match (&stated.part, stated.first_key) {
+        (Some(part), _) => KeyChoice::Part(resolve(part, workload, index, &path, found)?),
+        (None, Some(rank)) if rank >= tables[table].record_count => {
+            found.push(operation_error(
+                Code::ValueOutOfRange,
+                child(&child(&path, "parameters"), "first_key"),
+                format!(
+                    "the table has {} rows: \"first_key\" is a place below that",
+                    tables[table].record_count
+                ),
+            ));
+            return None;
+        }
+        (None, Some(rank)) => KeyChoice::Fixed(rank as u32),
+        (None, None) => stated.key.unwrap_or(KeyChoice::Drawn(KeyLaw::Named(workload.config.distribution))),
+    };
     if key == KeyChoice::Previous && !follows_in_transaction(workload, index) {
         found.push(operation_error(
             Code::OperationMismatch,
@@ -119,6 +167,15 @@ pub(crate) fn statement(
             Code::OperationMismatch,
             child(&child(&path, "parameters"), "missing"),
             "only a SELECT of one key can ask for a missing one".to_owned(),
+        ));
+        return None;
+    }
+    if key == KeyChoice::Previous && !same_table_before(workload, tables, index, table) {
+        found.push(operation_error(
+            Code::OperationMismatch,
+            child(&child(&path, "parameters"), "key"),
+            "the operation before it asks another table: give that one a name, and this one {\"of\": name} as its key"
+                .to_owned(),
         ));
         return None;
     }
@@ -184,12 +241,39 @@ pub(crate) fn statement(
         table,
         access,
         key,
+        repeat: stated.repeat.map_or((1, 1), |(min, max)| (min as u16, max as u16)),
         missing,
         changes_indexed_column: stated.changes_indexed_column.unwrap_or_default(),
         changed_bytes,
         locking: stated.locking.unwrap_or_default(),
         think_ns: ms_to_ns(think_time_ms),
+        query,
     })
+}
+
+/// The tables of an operation: its own, and that it joins.
+fn named_tables<'s>(
+    stated: &'s Stated,
+    reading: Option<&'s sql::Reading>,
+    path: &[String],
+    found: &mut Vec<Diagnostic>,
+) -> Option<(Option<&'s str>, Option<&'s str>)> {
+    let read = reading.map(|reading| reading.table.as_str());
+    let joined = reading.and_then(|reading| reading.join.as_ref()).map(|join| join.table.as_str());
+    match (stated.access, &stated.query.tables) {
+        (Some(TemplateAccess::Join), Some(tables)) => {
+            Some((tables.first().map(String::as_str), tables.get(1).map(String::as_str)))
+        }
+        (Some(TemplateAccess::Join), None) => {
+            found.push(operation_error(
+                Code::UnknownTable,
+                child(&child(path, "parameters"), "tables"),
+                "a join needs \"tables\", the names of the two tables it joins".to_owned(),
+            ));
+            None
+        }
+        _ => Some((stated.table.as_deref().or(read), joined)),
+    }
 }
 
 /// The name of an operation in the report: stated, or its kind and access.
@@ -198,10 +282,13 @@ pub(crate) fn name_of(operation: &Operation, statement: &Statement) -> String {
         operation.parameters.as_ref().and_then(|parameters| parameters.get("name")).and_then(Value::as_str);
     stated.map_or_else(
         || {
+            let joins = statement.query.is_some_and(|query| query.join.is_some());
             let access = match (operation.kind, statement.access) {
                 (OperationType::Insert, _) | (_, Access::Point | Access::RowId) => "",
                 (_, Access::Range { .. }) => " range",
                 (_, Access::Scan) => " scan",
+                (_, Access::Query) if joins => " join",
+                (_, Access::Query) => " sort",
             };
             format!("{}{access}", operation.kind.as_str())
         },
@@ -215,12 +302,16 @@ struct Stated {
     table: Option<String>,
     rows: Option<(u64, u64)>,
     key: Option<KeyChoice>,
+    part: Option<part::Stated>,
+    repeat: Option<(u64, u64)>,
+    first_key: Option<u64>,
     missing: Option<bool>,
     changes_indexed_column: Option<bool>,
     changed_bytes: Option<u64>,
     locking: Option<RowLocking>,
     think_time_ms: Option<f64>,
     key_column: Option<String>,
+    query: StatedQuery,
 }
 
 impl Stated {
@@ -236,8 +327,9 @@ impl Stated {
         let path = child(path, "parameters");
         let fields = Fields::of(parameters, path.clone(), found)?;
         if let Value::Object(object) = parameters {
-            for name in object.keys().filter(|name| !PARAMETERS.contains(&name.as_str())) {
-                if let Some(near) = nearest::nearest(name, PARAMETERS).filter(|near| near.len() > 3) {
+            let known = || PARAMETERS.into_iter().chain(query::PARAMETERS);
+            for name in object.keys().filter(|name| known().all(|known| known != name.as_str())) {
+                if let Some(near) = nearest::nearest(name, known()).filter(|near| near.len() > 3) {
                     let message = format!("\"{name}\" is not read here: did you mean \"{near}\"?");
                     found.push(wrong_parameter(child(&path, name), message));
                 }
@@ -248,6 +340,8 @@ impl Stated {
             ("range", TemplateAccess::Range),
             ("scan", TemplateAccess::Scan),
             ("row_id", TemplateAccess::RowId),
+            ("join", TemplateAccess::Join),
+            ("sort", TemplateAccess::Sort),
         ];
         let mut keys: Vec<(&'static str, KeyChoice)> =
             DISTRIBUTIONS.iter().map(|(word, law)| (*word, KeyChoice::Drawn(KeyLaw::Named(*law)))).collect();
@@ -256,13 +350,26 @@ impl Stated {
         let stated = Self {
             access: fields.optional_choice("access", &accesses, found),
             table: fields.optional_text("table", found).map(str::to_owned),
-            rows: fields.optional("rows").and_then(|value| read_rows(value, &path, found)),
+            rows: fields.optional("rows").and_then(|value| {
+                let rule = format!("a range has 1 to {MAX_RANGE_ROWS} rows, and max is not below min");
+                read_between("rows", value, (MAX_RANGE_ROWS, rule), &path, found)
+            }),
+            repeat: fields.optional("repeat").and_then(|value| {
+                let rule = format!("an operation runs 1 to {MAX_REPEATS} times, and max is not below min");
+                read_between("repeat", value, (MAX_REPEATS, rule), &path, found)
+            }),
+            part: match fields.optional("key").filter(|value| part::is_part(value)) {
+                Some(value) => part::read(value, fields.path_of("key"), config, found),
+                None => None,
+            },
             key: match fields.optional("key") {
+                Some(value) if part::is_part(value) => None,
                 Some(value) if value.is_object() => {
                     key::read(value, fields.path_of("key"), config, found).map(KeyChoice::Drawn)
                 }
                 _ => fields.optional_choice("key", &keys, found),
             },
+            first_key: fields.optional_whole("first_key", found),
             missing: fields.optional("missing").and_then(|value| read_flag(value, "missing", &path, found)),
             changes_indexed_column: fields
                 .optional("changes_indexed_column")
@@ -271,6 +378,7 @@ impl Stated {
             locking: fields.optional_choice("locking", LOCKING, found),
             think_time_ms: fields.optional_number("think_time_ms", found),
             key_column: fields.optional_text("key_column", found).map(str::to_owned),
+            query: StatedQuery::read(&fields, &path, found),
         };
         (found.len() == before).then_some(stated)
     }
@@ -283,29 +391,32 @@ fn read_flag(value: &Value, name: &str, path: &[String], found: &mut Vec<Diagnos
     value.as_bool()
 }
 
-fn read_rows(value: &Value, path: &[String], found: &mut Vec<Diagnostic>) -> Option<(u64, u64)> {
-    let path = child(path, "rows");
+/// A number from 1 on, or one with `min` and `max`.
+fn read_between(
+    name: &str,
+    value: &Value,
+    (most, rule): (u64, String),
+    path: &[String],
+    found: &mut Vec<Diagnostic>,
+) -> Option<(u64, u64)> {
+    let path = child(path, name);
     let (min, max) = if value.is_object() {
         let fields = Fields::of(value, path.clone(), found)?;
         fields.reject_unknown(&["min", "max"], found);
         (fields.whole("min", found)?, fields.whole("max", found)?)
     } else {
-        let rows = crate::design::reader::whole_number(value).and_then(|rows| u64::try_from(rows).ok());
-        let Some(rows) = rows else {
+        let number = crate::design::reader::whole_number(value).and_then(|rows| u64::try_from(rows).ok());
+        let Some(number) = number else {
             found.push(wrong_parameter(
                 path,
-                "\"rows\" must be a whole number, or an object with min and max".to_owned(),
+                format!("\"{name}\" must be a whole number, or an object with min and max"),
             ));
             return None;
         };
-        (rows, rows)
+        (number, number)
     };
-    if min == 0 || max < min || max > MAX_RANGE_ROWS {
-        found.push(operation_error(
-            Code::ValueOutOfRange,
-            path,
-            format!("a range has 1 to {MAX_RANGE_ROWS} rows, and max is not below min"),
-        ));
+    if min == 0 || max < min || max > most {
+        found.push(operation_error(Code::ValueOutOfRange, path, rule));
         return None;
     }
     Some((min, max))
@@ -398,6 +509,7 @@ fn access(
     match stated.access.or(reading.map(|reading| reading.access))? {
         TemplateAccess::Point => Some(Access::Point),
         TemplateAccess::RowId => Some(Access::RowId),
+        TemplateAccess::Join | TemplateAccess::Sort => Some(Access::Query),
         TemplateAccess::Scan if operation.kind == OperationType::Delete => {
             found.push(operation_error(
                 Code::OperationMismatch,
@@ -426,6 +538,48 @@ fn access(
     }
 }
 
+/// The operations that a key belongs to: of the names it states, the last before it in its transaction.
+fn resolve(
+    part: &part::Stated,
+    workload: &Workload,
+    index: usize,
+    path: &[String],
+    found: &mut Vec<Diagnostic>,
+) -> Option<PartKey> {
+    let operations = &workload.operations;
+    let earlier = |name: &str| {
+        let transaction = operations[index].transaction.as_ref()?;
+        let has_name = |operation: &Operation| {
+            let parameters = operation.parameters.as_ref();
+            parameters.and_then(|parameters| parameters.get("name")).and_then(Value::as_str) == Some(name)
+        };
+        operations[..index]
+            .iter()
+            .rposition(|earlier| earlier.transaction.as_ref() == Some(transaction) && has_name(earlier))
+    };
+    match part.resolve(earlier) {
+        Ok(key) => Some(key),
+        Err(name) => {
+            found.push(operation_error(
+                Code::OperationMismatch,
+                child(&child(path, "parameters"), "key"),
+                format!("no operation before it in the same transaction has the name \"{name}\""),
+            ));
+            None
+        }
+    }
+}
+
+/// Whether the operation before this one in its transaction is on the same table.
+fn same_table_before(workload: &Workload, tables: &[Table], index: usize, table: usize) -> bool {
+    let transaction = &workload.operations[index].transaction;
+    let before = workload.operations[..index].iter().rposition(|earlier| earlier.transaction == *transaction);
+    // What is wrong with the one before is told where its turn is.
+    before
+        .and_then(|before| statement(workload, tables, before, &mut Vec::new()))
+        .is_none_or(|before| before.table == table)
+}
+
 /// Whether an earlier operation shares this one's named transaction.
 fn follows_in_transaction(workload: &Workload, index: usize) -> bool {
     let transaction = &workload.operations[index].transaction;
@@ -433,6 +587,6 @@ fn follows_in_transaction(workload: &Workload, index: usize) -> bool {
         && workload.operations[..index].iter().any(|earlier| earlier.transaction == *transaction)
 }
 
-fn operation_error(code: Code, path: Vec<String>, message: String) -> Diagnostic {
+pub(super) fn operation_error(code: Code, path: Vec<String>, message: String) -> Diagnostic {
     Diagnostic { path, ..Diagnostic::error(code, &[], message) }
 }

@@ -7,6 +7,8 @@ use crate::design::{Code, Diagnostic};
 
 const MAX_OPERATIONS: usize = 100;
 const MAX_TABLES: usize = 64;
+/// Of a transaction, each counted as often as it is repeated.
+const MAX_STATEMENTS: usize = 10_000;
 const MAX_TOTAL_OPERATIONS: u64 = 1_000_000_000;
 /// Key ranks are 32 bits wide: loaded rows and all inserts of a run stay below.
 pub(crate) const MAX_RECORDS: u64 = 2_000_000_000;
@@ -18,8 +20,19 @@ pub(super) fn check(workload: &Workload) -> Vec<Diagnostic> {
     check_config(&workload.config, &mut found);
     if found.is_empty() {
         let tables = workload.effective_tables();
-        for index in 0..workload.operations.len() {
-            access::statement(workload, &tables, index, &mut found);
+        let mut repeats: BTreeMap<&str, usize> = BTreeMap::new();
+        for (index, operation) in workload.operations.iter().enumerate() {
+            let Some(statement) = access::statement(workload, &tables, index, &mut found) else { continue };
+            let Some(transaction) = operation.transaction.as_deref() else { continue };
+            let sum = repeats.entry(transaction).or_default();
+            *sum += usize::from(statement.repeat.1);
+            if *sum > MAX_STATEMENTS {
+                let message =
+                    format!("transaction \"{transaction}\" would run more than {MAX_STATEMENTS} statements");
+                let place = ["operations", &index.to_string(), "parameters", "repeat"];
+                found.push(Diagnostic::error(Code::TooLarge, &place, message));
+                break;
+            }
         }
     }
     found

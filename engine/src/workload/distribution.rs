@@ -1,7 +1,9 @@
 //! How an operation chooses its key: the record number, in order of arrival, that it asks for.
 
+use super::benchmark_law::{NuRand, sysbench_pareto, sysbench_special};
 use super::key::KeyLaw;
 use super::permutation::Permutation;
+use super::sampled::SampledDraw;
 use super::zipf::{YcsbZipf, Zipf, ycsb_hash};
 use super::{Config, Distribution, defaults};
 use crate::prng::{Rng, Stream};
@@ -60,6 +62,11 @@ pub(crate) enum KeyDraw {
     },
     /// One after the other, from the first again after the last.
     Sequential,
+    NuRand(NuRand),
+    SysbenchSpecial,
+    SysbenchPareto,
+    /// The draws of a larger table that fall on its sample.
+    Sampled(Box<SampledDraw>),
 }
 
 impl KeyDraw {
@@ -107,6 +114,12 @@ impl KeyDraw {
                 let zipf = Zipf::new(population, theta);
                 return Self::ShiftingZipfian { zipf, scatter, population, shift_every, shift_rows };
             }
+            KeyLaw::NuRand { a, c, first, values } => {
+                let c = c.unwrap_or_else(|| NuRand::constant(a, stream));
+                return Self::NuRand(NuRand { a, c, first, values: values.unwrap_or(population) });
+            }
+            KeyLaw::SysbenchSpecial => return Self::SysbenchSpecial,
+            KeyLaw::SysbenchPareto => return Self::SysbenchPareto,
         };
         let theta = config.zipfian_theta.unwrap_or(defaults::ZIPFIAN_THETA);
         match law {
@@ -183,6 +196,10 @@ impl KeyDraw {
                 scatter.forward(place)
             }
             Self::Sequential => operation % present,
+            Self::NuRand(law) => law.draw(rng, present),
+            Self::SysbenchSpecial => sysbench_special(rng, present),
+            Self::SysbenchPareto => sysbench_pareto(rng, present),
+            Self::Sampled(sampled) => sampled.draw(rng, present, operation),
         };
         if record < present { record } else { record % present }
     }
@@ -196,6 +213,7 @@ impl KeyDraw {
             | Self::ZipfianWithLoop { .. }
             | Self::ShiftingZipfian { .. }
             | Self::Latest(_) => 8 << 14,
+            Self::Sampled(sampled) => sampled.memory_bytes(),
             _ => 0,
         }
     }
@@ -276,6 +294,10 @@ mod tests {
             KeyLaw::ZipfianWithScans { theta, scan_every: 3, scan_rows: 2, scan_region: 4 },
             KeyLaw::ZipfianWithLoop { theta, zipfian_fraction: 0.5, loop_rows: 3 },
             KeyLaw::ShiftingZipfian { theta, shift_every: 2, shift_rows: 1_000_000_000 },
+            KeyLaw::NuRand { a: 8_191, c: None, first: 1, values: None },
+            KeyLaw::NuRand { a: 255, c: Some(3), first: 0, values: Some(4) },
+            KeyLaw::SysbenchSpecial,
+            KeyLaw::SysbenchPareto,
         ] {
             for (loaded, inserts) in [(0u64, 10u64), (1, 0), (5, 100)] {
                 let config = presets::ycsb_c().config;

@@ -6,6 +6,10 @@
 //! | `zipfian_with_scans` | `theta`, `scan_every`, `scan_rows`, `scan_region`: after every `scan_every` operations that draw, the next `scan_rows` go through the last `scan_region` records of the table one by one, and begin again at its end |
 //! | `zipfian_with_loop` | `theta`, `zipfian_fraction`, `loop_rows`: with that probability a draw, else the next of the last `loop_rows` records in a loop |
 //! | `shifting_zipfian` | `theta`, `shift_every`, `shift_rows`: after every `shift_every` operations each popularity moves on by `shift_rows` records |
+//! | `nurand` | `a`; `c`: drawn from the seed when absent; `first`: the smallest value, 1 when absent; `values`: into how many equal parts the records fall, one a record when absent (TPC-C 2.1.6) |
+//! | `sysbench_special`, `sysbench_pareto` | sysbench's, with its default constants |
+//!
+//! An object with `of` draws among the records that belong to one chosen before (`workload/part.rs`).
 //!
 //! Absent, `theta` is that of the config. The draws of the second and third kind go to the records before their region.
 
@@ -41,6 +45,15 @@ pub(crate) enum KeyLaw {
         shift_every: u64,
         shift_rows: u64,
     },
+    /// TPC-C's. A `c` of none is drawn from the seed, `values` of none are as many as there are records.
+    NuRand {
+        a: u64,
+        c: Option<u64>,
+        first: u64,
+        values: Option<u64>,
+    },
+    SysbenchSpecial,
+    SysbenchPareto,
 }
 
 impl KeyLaw {
@@ -54,12 +67,18 @@ impl KeyLaw {
     }
 }
 
+const MAX_NURAND: u64 = 1 << 40;
+const NURAND_RANGE: &str = "from 0 to 1099511627775";
+
 #[derive(Clone, Copy)]
 enum Kind {
     Named(Distribution),
     WithScans,
     WithLoop,
     Shifting,
+    NuRand,
+    Special,
+    Pareto,
 }
 
 /// Reads a key law; what is wrong with it is told in `found`.
@@ -76,6 +95,9 @@ pub(super) fn read(
         ("zipfian_with_scans", Kind::WithScans),
         ("zipfian_with_loop", Kind::WithLoop),
         ("shifting_zipfian", Kind::Shifting),
+        ("nurand", Kind::NuRand),
+        ("sysbench_special", Kind::Special),
+        ("sysbench_pareto", Kind::Pareto),
     ]);
     let before = found.len();
     fields.required("distribution", found);
@@ -114,12 +136,26 @@ pub(super) fn read(
             let known = &["distribution", "theta", "shift_every", "shift_rows"];
             (KeyLaw::ShiftingZipfian { theta, shift_every, shift_rows }, known)
         }
+        Kind::NuRand => {
+            let a = fields.whole("a", found).unwrap_or(0);
+            let (c, values): (Option<u64>, Option<u64>) =
+                (fields.optional_whole("c", found), fields.optional_whole("values", found));
+            let first = fields.optional_whole("first", found).unwrap_or(1);
+            rule(&fields, "a", a < MAX_NURAND, NURAND_RANGE, found);
+            rule(&fields, "c", c.is_none_or(|c| c <= a), "from 0 to a", found);
+            rule(&fields, "first", first < MAX_NURAND, NURAND_RANGE, found);
+            let holds = values.is_none_or(|values| (1..MAX_NURAND).contains(&values));
+            rule(&fields, "values", holds, "from 1 to 1099511627775", found);
+            (KeyLaw::NuRand { a, c, first, values }, &["distribution", "a", "c", "first", "values"])
+        }
+        Kind::Special => (KeyLaw::SysbenchSpecial, &["distribution"]),
+        Kind::Pareto => (KeyLaw::SysbenchPareto, &["distribution"]),
     };
     fields.reject_unknown(known, found);
     (found.len() == before).then_some(law)
 }
 
-fn rule(fields: &Fields<'_>, name: &str, holds: bool, message: &str, found: &mut Vec<Diagnostic>) {
+pub(super) fn rule(fields: &Fields<'_>, name: &str, holds: bool, message: &str, found: &mut Vec<Diagnostic>) {
     if !holds {
         let problem = wrong_parameter(fields.path_of(name), format!("\"{name}\" must be {message}"));
         found.push(Diagnostic { code: Code::ValueOutOfRange, ..problem });

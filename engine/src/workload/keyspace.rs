@@ -1,6 +1,7 @@
 //! The keys of a table: which rank in key order the n-th arriving record has. The whole key universe is known before a run,
 //! so keys are ranks, and structures need one bit a key.
 
+use super::groups::Groups;
 use super::permutation::Permutation;
 use super::{InsertOrder, Table};
 use crate::prng::Stream;
@@ -13,6 +14,7 @@ pub(crate) struct KeySpace {
     /// Of all records; of the random ones where the others ascend.
     permutation: Permutation,
     random: RandomRecords,
+    groups: Option<Groups>,
 }
 
 impl KeySpace {
@@ -21,9 +23,15 @@ impl KeySpace {
         table: &Table,
         universe: u32,
         seed: u64,
-        look: impl FnMut() -> Result<(), E>,
+        mut look: impl FnMut() -> Result<(), E>,
     ) -> Result<Self, E> {
         let stream = Stream::new(seed, &format!("keys of {}", table.name));
+        let groups = match table.insert_order {
+            InsertOrder::Grouped { groups, run } => {
+                Some(Groups::new((groups, run), table.record_count, universe, stream, &mut look)?)
+            }
+            _ => None,
+        };
         let random = match table.insert_order {
             InsertOrder::Mixed { random_fraction } => {
                 RandomRecords::new(universe, random_fraction, Stream::new(seed, "random keys"), look)?
@@ -35,7 +43,7 @@ impl KeySpace {
             _ => universe,
         };
         let permutation = Permutation::new(u64::from(permuted), stream);
-        Ok(Self { order: table.insert_order, universe, permutation, random })
+        Ok(Self { order: table.insert_order, universe, permutation, random, groups })
     }
 
     pub(crate) fn universe(&self) -> u32 {
@@ -44,6 +52,26 @@ impl KeySpace {
 
     pub(crate) fn order(&self) -> InsertOrder {
         self.order
+    }
+
+    /// Groups of rows; 1 where rows fall into none.
+    pub(crate) fn groups(&self) -> u64 {
+        self.groups.as_ref().map_or(1, Groups::groups)
+    }
+
+    /// The group of a record, and how many there are.
+    pub(crate) fn group_of(&self, record: u32) -> (u64, u64) {
+        self.groups.as_ref().map_or((0, 1), |groups| (groups.place_of(record).0, groups.groups()))
+    }
+
+    /// Rows of a group once as many of the table have arrived.
+    pub(crate) fn rows_of(&self, group: u64, arrived: u64) -> u64 {
+        self.groups.as_ref().map_or(arrived, |groups| groups.rows(group, arrived))
+    }
+
+    /// The record at a place of a group, in order of arrival.
+    pub(crate) fn record_at(&self, group: u64, place: u64) -> u64 {
+        self.groups.as_ref().map_or(place, |groups| groups.record(group, place))
     }
 
     /// Rank in key order of a record (a number in order of arrival, below the universe).
@@ -57,6 +85,9 @@ impl KeySpace {
                 let (stream, place) = (record % streams, record / streams);
                 let (each, longer) = (self.universe / streams, self.universe % streams);
                 stream * each + stream.min(longer) + place
+            }
+            InsertOrder::Grouped { .. } => {
+                self.groups.as_ref().map_or(record, |groups| groups.rank_of(record))
             }
             InsertOrder::Mixed { .. } => {
                 let before = self.random.before(record);
@@ -84,6 +115,7 @@ impl KeySpace {
                 };
                 place * streams + stream
             }
+            InsertOrder::Grouped { .. } => self.groups.as_ref().map_or(rank, |groups| groups.record_of(rank)),
             InsertOrder::Mixed { .. } => match rank.checked_sub(self.random.count) {
                 None => self.random.select(true, self.permutation.backward(u64::from(rank)) as u32),
                 Some(place) => self.random.select(false, place),
@@ -95,6 +127,7 @@ impl KeySpace {
     pub(crate) fn memory_for(table: &Table, universe: u32) -> u64 {
         match table.insert_order {
             InsertOrder::Mixed { .. } => u64::from(universe).div_ceil(64) * 12,
+            InsertOrder::Grouped { groups, .. } => Groups::memory_for(groups, universe),
             _ => 0,
         }
     }

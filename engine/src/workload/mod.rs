@@ -1,13 +1,18 @@
 //! What is asked of a design: operations with weights, tables, and how keys and clients behave.
 
 pub(crate) mod access;
+mod benchmark_law;
 pub(crate) mod check;
 pub(crate) mod distribution;
+mod groups;
 pub(crate) mod key;
 pub(crate) mod keyspace;
+pub(crate) mod part;
 pub(crate) mod permutation;
 pub(crate) mod presets;
+pub(crate) mod query;
 mod read;
+pub(crate) mod sampled;
 mod sql;
 pub(crate) mod zipf;
 
@@ -90,6 +95,9 @@ pub enum InsertOrder {
     Descending,
     /// As many ascending streams as stated take turns, each with its own range of keys.
     Interleaved { streams: u32 },
+    /// As many groups of rows as stated, each with its own range of keys. The loaded rows come group by group in key order; later
+    /// ones go behind the rows of a group, which take turns in a random order, `run` rows a turn: the orders of districts.
+    Grouped { groups: u32, run: u32 },
     /// With this probability a random key, else the next of an ascending stream above all random ones.
     Mixed { random_fraction: f64 },
 }

@@ -140,14 +140,14 @@ fn config(fields: &Fields<'_>, found: &mut Vec<Diagnostic>) -> Option<Config> {
     total_operations.map(|_: u64| config)
 }
 
-/// A word, or `{"interleaved": {"streams": 16}}`, or `{"mixed": {"random_fraction": 0.1}}`.
+/// A word, or `{"interleaved": {"streams": 16}}`, `{"grouped": {"groups": 10, "run": 1}}` or `{"mixed": {"random_fraction": 0.1}}`.
 fn insert_order(fields: &Fields<'_>, found: &mut Vec<Diagnostic>) -> InsertOrder {
     let Some(value) = fields.optional("insert_order").filter(|value| value.is_object()) else {
         return fields.optional_choice("insert_order", INSERT_ORDERS, found).unwrap_or_default();
     };
     let path = fields.path_of("insert_order");
     let Some(order) = Fields::of(value, path.clone(), found) else { return InsertOrder::default() };
-    order.reject_unknown(&["interleaved", "mixed"], found);
+    order.reject_unknown(&["interleaved", "grouped", "mixed"], found);
     if let Some(value) = order.optional("interleaved") {
         let inner = Fields::of(value, order.path_of("interleaved"), found);
         let streams = inner.and_then(|inner| inner.whole("streams", found)).unwrap_or(1);
@@ -155,6 +155,17 @@ fn insert_order(fields: &Fields<'_>, found: &mut Vec<Diagnostic>) -> InsertOrder
             found.push(malformed(path, "\"streams\" must be from 1 to 1000000".to_owned()));
         }
         return InsertOrder::Interleaved { streams };
+    }
+    if let Some(value) = order.optional("grouped") {
+        let inner = Fields::of(value, order.path_of("grouped"), found);
+        let mut counts = |name: &'static str| {
+            let count = inner.as_ref().and_then(|inner| inner.optional_whole(name, found)).unwrap_or(1);
+            if !(1..=100_000_000).contains(&count) {
+                found.push(malformed(path.clone(), format!("\"{name}\" must be from 1 to 100000000")));
+            }
+            count
+        };
+        return InsertOrder::Grouped { groups: counts("groups"), run: counts("run") };
     }
     if let Some(value) = order.optional("mixed") {
         let inner = Fields::of(value, order.path_of("mixed"), found);
@@ -164,7 +175,10 @@ fn insert_order(fields: &Fields<'_>, found: &mut Vec<Diagnostic>) -> InsertOrder
         }
         return InsertOrder::Mixed { random_fraction };
     }
-    found.push(malformed(path, "an insert order is a word, \"interleaved\" or \"mixed\"".to_owned()));
+    found.push(malformed(
+        path,
+        "an insert order is a word, \"interleaved\", \"grouped\" or \"mixed\"".to_owned(),
+    ));
     InsertOrder::default()
 }
 

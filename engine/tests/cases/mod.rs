@@ -240,6 +240,115 @@ fn lsm_canvas() -> impl Strategy<Value = Value> {
     )
 }
 
+/// Two tables, joined or sorted in every way, with little memory and few rows.
+fn query_case() -> impl Strategy<Value = (Value, Value)> {
+    let kinds = select(vec!["hash-join", "sort-merge-join", "nested-loop-join"]);
+    let inputs = select(vec!["heap", "clustered", "scan", "index", "index only", "bitmap", "sort"]);
+    let places = (select(vec!["disk", "pool", "nowhere"]), prop::option::of(select(vec![8u32, 1_000])));
+    let memory = (select(vec![64u32, 4_096]), 3u32..8, any::<bool>());
+    let statements = prop::collection::vec(
+        select(vec![
+            "SELECT * FROM a JOIN b ON a.b_id = b.id",
+            "SELECT * FROM b JOIN a ON a.b_id = b.id",
+            "SELECT * FROM a JOIN b ON a.id = b.id WHERE a.id = ?",
+            "SELECT * FROM a JOIN b ON a.b_id = b.id WHERE a.id BETWEEN 1 AND 30 ORDER BY b.c LIMIT 7",
+            "SELECT * FROM a JOIN b ON a.b_id = b.id ORDER BY a.c",
+            "SELECT * FROM a ORDER BY c",
+            "SELECT * FROM a WHERE id > ? LIMIT 40",
+            "SELECT * FROM b WHERE id = ?",
+            "INSERT INTO a VALUES (?)",
+            "DELETE FROM b WHERE id = ?",
+            "UPDATE b SET c = ? WHERE id = ?",
+        ]),
+        1..4,
+    );
+    let sizes = (
+        select(vec![0u64, 1, 500, 20_000]),
+        select(vec![0u64, 1, 300, 5_000]),
+        select(vec![8u32, 100, 3_000]),
+    );
+    ((kinds, inputs.clone(), inputs), places, memory, (statements, sizes), (1u32..4, any::<bool>())).prop_map(
+        |((kind, outer, inner), (spill, pool), (memory, buffer, flag), (statements, (a, b, bytes)), (clients, many))| {
+            let mut blocks = vec![("client", "client", json!({})), ("disk", "disk", json!({}))];
+            let mut wires: Vec<String> = vec!["client.out -> join".into(), "client.out -> order".into()];
+            let below = match pool {
+                Some(capacity) => {
+                    blocks.push(("pool", "buffer-pool", json!({"capacity_pages": capacity})));
+                    wires.push("pool.device -> disk".into());
+                    "pool"
+                }
+                None => "disk",
+            };
+            let parameters = match kind {
+                "hash-join" => json!({"work_mem_kib": memory, "method": if flag { "grace" } else { "hybrid" }}),
+                "sort-merge-join" => json!({"work_mem_kib": memory}),
+                _ => json!({"buffer_pages": buffer, "method": if flag { "row" } else { "block" }}),
+            };
+            blocks.extend([("join", kind, parameters), ("order", "sort", json!({"work_mem_kib": memory}))]);
+            wires.push("order.input -> join".into());
+            let merges = kind == "sort-merge-join";
+            let mut side = |port: &str, table: &'static str, form: &str, names: [&'static str; 4]| {
+                let [rows, scan, index, sort] = names;
+                let clustered = form == "clustered";
+                let storage = if clustered { "clustered-storage" } else { "heap-storage" };
+                blocks.push((rows, storage, json!({"table": table, "page_size": 8192})));
+                wires.extend([format!("client.out -> {rows}"), format!("{rows}.pages -> {below}")]);
+                let mut from = rows;
+                if form.starts_with("index") || form == "bitmap" {
+                    blocks.push((index, "btree-index", json!({"page_size": 8192})));
+                    let fetch = json!({"index_only": form == "index only", "bitmap": form == "bitmap", "work_mem_kib": 64});
+                    blocks.push((scan, "index-scan", fetch));
+                    wires.extend([
+                        format!("{scan}.index -> {index}"),
+                        format!("{scan}.table -> {rows}"),
+                        format!("{index}.pages -> {below}"),
+                        format!("client.out -> {scan}"),
+                    ]);
+                    from = scan;
+                } else if form == "scan" || form == "sort" {
+                    blocks.push((scan, "seq-scan", json!({})));
+                    wires.push(format!("{scan}.table -> {rows}"));
+                    from = scan;
+                }
+                if form == "sort" && merges {
+                    blocks.push((sort, "sort", json!({"work_mem_kib": memory})));
+                    wires.extend([format!("{sort}.input -> {from}"), format!("client.out -> {sort}")]);
+                    if spill != "nowhere" {
+                        wires.push(format!("{sort}.spill -> disk"));
+                    }
+                    from = sort;
+                }
+                wires.push(format!("join.{port} -> {from}"));
+            };
+            side("outer", "a", outer, ["a", "a-scan", "a-index", "a-sort"]);
+            side("inner", "b", inner, ["b", "b-scan", "b-index", "b-sort"]);
+            if spill != "nowhere" {
+                let to = if spill == "pool" { below } else { "disk" };
+                wires.push(format!("order.spill -> {to}"));
+                if kind != "nested-loop-join" {
+                    wires.push(format!("join.spill -> {to}"));
+                }
+            }
+            let wires: Vec<&str> = wires.iter().map(String::as_str).collect();
+            let operations: Vec<Value> = statements
+                .iter()
+                .map(|template| {
+                    let kind = template.split(' ').next().unwrap();
+                    let parameters = if many && template.contains("JOIN") { json!({"matches": 3}) } else { json!({}) };
+                    json!({"type": kind, "template": template, "weight": 1, "parameters": parameters})
+                })
+                .collect();
+            let table = |name: &str, rows: u64| json!({"name": name, "record_count": rows, "record_bytes": bytes});
+            let workload = json!({
+                "operations": operations,
+                "tables": [table("a", a), table("b", b)],
+                "config": {"total_operations": 12, "warmup_operations": 2, "concurrency": clients},
+            });
+            (canvas(&blocks, &wires), workload)
+        },
+    )
+}
+
 fn operation() -> impl Strategy<Value = Value> {
     let statement = select(vec![
         ("SELECT", "SELECT * FROM main WHERE id = ?"),
@@ -250,14 +359,36 @@ fn operation() -> impl Strategy<Value = Value> {
         ("DELETE", "DELETE FROM main WHERE id = ?"),
     ]);
     let manner = (select(vec![0.0, 0.0, 0.2]), prop::option::of(select(vec!["share", "update"])));
-    (statement, any::<bool>(), manner).prop_map(|((kind, template), joined, (think_time_ms, locking))| {
+    let repeats = select(vec![Value::Null, json!(3), json!({"min": 1, "max": 4})]);
+    (statement, any::<bool>(), manner, key(), repeats).prop_map(|((kind, template), joined, (think_time_ms, locking), key, repeat)| {
         let transaction = joined.then_some("t");
-        let mut parameters = json!({"think_time_ms": think_time_ms});
+        let mut parameters = json!({"name": "one", "key": key, "repeat": repeat, "think_time_ms": think_time_ms});
         if let (Some(locking), "SELECT") = (locking, kind) {
             parameters["locking"] = json!(locking);
         }
         json!({"type": kind, "template": template, "weight": 1, "transaction": transaction, "parameters": parameters})
     })
+}
+
+/// No law, mostly; laws of benchmarks; keys that belong to that of an earlier operation, if there is one.
+fn key() -> impl Strategy<Value = Value> {
+    let law = || json!({"distribution": "nurand", "a": 255, "values": 7});
+    let oldest = json!({"parts": 3, "in_turn": true, "distribution": "oldest", "rows": 2, "skip": 1});
+    select(vec![
+        Value::Null,
+        Value::Null,
+        Value::Null,
+        json!("previous"),
+        law(),
+        json!({"distribution": "sysbench_special"}),
+        json!({"distribution": "sysbench_pareto"}),
+        oldest,
+        json!({"parts": 60}),
+        json!({"of": "one", "remote_fraction": 0.5, "remote_group": 3}),
+        json!({"of": "one", "at": "one", "shared_by": 7}),
+        json!({"of": "one", "distribution": "newest", "rows": 4}),
+        json!({"of": "one", "distribution": "first"}),
+    ])
 }
 
 fn config() -> impl Strategy<Value = Value> {
@@ -276,7 +407,12 @@ fn config() -> impl Strategy<Value = Value> {
         (select(vec![0u64, 1, 2, 50, 1000]), select(vec![1u32, 100, 1500, 20_000])),
         select(vec![1u32, 3]),
         prop::option::of(select(vec![10.0, 100_000.0])),
-        select(vec!["hashed", "ascending", "descending"]),
+        select(vec![
+            json!("hashed"),
+            json!("ascending"),
+            json!("descending"),
+            json!({"grouped": {"groups": 7, "run": 2}}),
+        ]),
     )
         .prop_map(|((operations, warmup, clients), distribution, (records, bytes), batch, rate, order)| {
             json!({
@@ -367,10 +503,11 @@ pub fn case() -> impl Strategy<Value = Case> {
     let designs = prop_oneof![2 => shape().prop_map(|shape| shape.canvas()), 1 => lsm_canvas()];
     let workloads = (prop::collection::vec(operation(), 1..4), config())
         .prop_map(|(operations, config)| json!({"operations": operations, "config": config}));
+    let both = prop_oneof![9 => (designs, workloads), 1 => query_case()];
     let traces = select(vec![TraceLevel::None, TraceLevel::Sampled, TraceLevel::Full]);
     let extras = (prop::option::of(1u32..4), prop::option::of(transactions()));
-    (designs, extras, workloads, traces, 0u64..5).prop_map(
-        |(mut canvas, (cores, transactions), workload, trace, seed)| {
+    (both, extras, traces, 0u64..5).prop_map(
+        |((mut canvas, workload), (cores, transactions), trace, seed)| {
             if let Some(transactions) = transactions {
                 governed(&mut canvas, transactions);
             }

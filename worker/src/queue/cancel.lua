@@ -1,17 +1,17 @@
 -- ARGV: clock, id. Forgets an entry that waits or rests; 0 when it is unknown or a worker holds it.
 local id = ARGV[2]
-local lane, user, short, limit = unpack(call('HMGET', job(id), 'lane', 'user', 'short', 'limit'))
-if not lane then
+local entry = job_of(id)
+if not entry then
   return 0
 end
 if call('ZREM', due, id) == 0 then
-  local flow = flow_of(lane, user)
-  if not leave(flow, id .. ':' .. limit, short == '1' and 'short' or 'long') then
+  local flow = flow_of(entry.lane, entry.user)
+  if not leave(flow, entry_of(id, entry.limit, entry.since), entry.short == '1' and 'short' or 'long') then
     return 0
   end
   arrange(flow)
 end
-call('DEL', job(id))
+forget(id)
 finish()
-tidy(user)
+tidy({ entry.user })
 return 1

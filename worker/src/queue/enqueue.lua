@@ -1,9 +1,16 @@
 -- ARGV: clock, then for each entry: id, payload, user, lane, short, limit. Forgets those that the queue knows.
+local ids, of_users = {}, {}
+for at = 2, #ARGV, 6 do
+  ids[#ids + 1] = ARGV[at]
+  of_users[#of_users + 1] = ARGV[at + 2]
+end
+know_jobs(ids)
+know_users(of_users)
 for at = 2, #ARGV, 6 do
   local id, payload, user, lane, short, limit = unpack(ARGV, at, at + 5)
-  if call('EXISTS', job(id)) == 0 then
+  if not job_of(id) then
     local turn = ticket()
-    call('HSET', job(id), 'payload', payload, 'user', user, 'lane', lane, 'short', short, 'limit', limit, 'since', turn)
+    keep(id, { attempts = 0, turn = 0, since = turn, lane = lane, short = short, limit = limit, user = user, payload = payload })
     local flow = flow_of(lane, user)
     local is_first = not flow.turn or (short == '1' and not flow.short_place)
     join(flow, id, limit, short == '1' and 'short' or 'long', turn, turn)

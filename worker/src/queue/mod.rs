@@ -14,6 +14,7 @@
 //!
 //! What a claim costs does not grow with the number of jobs, and hardly with that of users: everything is found in order.
 
+mod batch;
 mod redis;
 mod sql;
 
@@ -200,8 +201,7 @@ struct RawClaim {
     payload: Vec<u8>,
 }
 
-/// What an entry says of its job. The id is the entry's own and is not repeated: short values keep an entry in the compact form
-/// that Redis has for small hashes, which halves the memory of a backlog.
+/// What an entry says of its job. The id is the entry's own and is not repeated.
 #[derive(Serialize, Deserialize)]
 struct Payload {
     v: u32,

@@ -1,19 +1,20 @@
 -- ARGV: clock, id. The place of an entry, from 1, in the order in which its lane is served; nil unless it waits.
 local id = ARGV[2]
-local lane, user, short, limit, since = unpack(call('HMGET', job(id), 'lane', 'user', 'short', 'limit', 'since'))
-if not lane then
+local entry = job_of(id)
+if not entry then
   return nil
 end
-local flow = flow_of(lane, user)
+local lane = entry.lane
+local flow = flow_of(lane, entry.user)
 local own, other = set_key(flow, 'long'), set_key(flow, 'short')
-if short == '1' then
+if entry.short == '1' then
   own, other = other, own
 end
-local depth = call('ZRANK', own, id .. ':' .. limit)
+local depth = call('ZRANK', own, entry_of(id, entry.limit, entry.since))
 if not depth then
   return nil
 end
-depth = depth + call('ZCOUNT', other, '-inf', '(' .. since)
+depth = depth + call('ZCOUNT', other, '-inf', '(' .. whole(entry.since))
 
 -- A flow that is parked comes after all of its lane that can run.
 local place = depth + 1

@@ -1,27 +1,30 @@
 //! The queue in Redis: one Lua script an operation.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use ::redis::{Client, FromRedisValue, RedisError, Script};
 use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::{
-    BACKGROUND_AGE, Clock, Jobs, Message, PROMOTION_LIMIT, QueueError, RawClaim, STANDARD_AGE, Stats, lane,
-    stats_of,
+    BACKGROUND_AGE, Clock, ENQUEUED_AT_ONCE, Jobs, Message, PROMOTION_LIMIT, QueueError, RawClaim,
+    STANDARD_AGE, Stats, batch::Batch, lane, stats_of,
 };
 use crate::redis_link::{self, Connection, Heard};
 
 pub(super) struct Store {
     client: Client,
+    scripts: Arc<Scripts>,
+    /// Most are enqueued and acknowledged one by one, by many at the same time.
+    enqueues: Batch<Message, (), RedisError>,
+    acks: Batch<(Vec<u8>, i64), bool, RedisError>,
+}
+
+struct Scripts {
     connection: Connection,
     /// In braces, so that every key of the queue falls into one slot of a cluster.
     namespace: String,
     clock: Clock,
-    scripts: Scripts,
-}
-
-struct Scripts {
     enqueue: Script,
     claim: Script,
     heartbeat: Script,
@@ -46,8 +49,11 @@ macro_rules! script {
 }
 
 impl Scripts {
-    fn new() -> Self {
+    fn new(connection: Connection, namespace: &str, clock: Clock) -> Self {
         Self {
+            connection,
+            namespace: format!("{{{namespace}}}"),
+            clock,
             enqueue: script!("enqueue.lua"),
             claim: script!("claim.lua"),
             heartbeat: script!("heartbeat.lua"),
@@ -59,25 +65,17 @@ impl Scripts {
             unknown: script!("unknown.lua"),
         }
     }
-}
 
-impl Store {
-    pub(super) async fn connect(url: &str, namespace: &str, clock: Clock) -> Result<Self, RedisError> {
-        let (client, connection) = redis_link::connect(url).await?;
-        let scripts = Scripts::new();
-        Ok(Self { client, connection, namespace: format!("{{{namespace}}}"), clock, scripts })
-    }
-
-    async fn run<T: FromRedisValue>(&self, script: &Script, arguments: &[&[u8]]) -> Result<T, QueueError> {
+    async fn run<T: FromRedisValue>(&self, script: &Script, arguments: &[&[u8]]) -> Result<T, RedisError> {
         let mut call = script.key(&self.namespace);
         call.arg(self.clock.ahead_ms());
         for argument in arguments {
             call.arg(*argument);
         }
-        Ok(call.invoke_async(&mut self.connection.clone()).await?)
+        call.invoke_async(&mut self.connection.clone()).await
     }
 
-    pub(super) async fn enqueue(&self, messages: &[Message]) -> Result<(), QueueError> {
+    async fn enqueue(&self, messages: &[Message]) -> Result<(), RedisError> {
         let arguments: Vec<String> = messages
             .iter()
             .flat_map(|message| {
@@ -92,12 +90,56 @@ impl Store {
             })
             .collect();
         let arguments: Vec<&[u8]> = arguments.iter().map(String::as_bytes).collect();
-        self.run(&self.scripts.enqueue, &arguments).await
+        self.run(&self.enqueue, &arguments).await
+    }
+
+    async fn ack(&self, claims: &[(Vec<u8>, i64)]) -> Result<Vec<bool>, RedisError> {
+        let attempts: Vec<String> = claims.iter().map(|(_, attempts)| number(*attempts)).collect();
+        let arguments: Vec<&[u8]> = claims
+            .iter()
+            .zip(&attempts)
+            .flat_map(|((id, _), attempts)| [id.as_slice(), attempts.as_bytes()])
+            .collect();
+        self.run(&self.ack, &arguments).await
+    }
+}
+
+/// An answer that is lost says nothing of what became of the call.
+fn answered<T>(answer: Option<Result<T, RedisError>>) -> Result<T, QueueError> {
+    Ok(answer.ok_or(QueueError::Timeout)??)
+}
+
+impl Store {
+    pub(super) async fn connect(url: &str, namespace: &str, clock: Clock) -> Result<Self, RedisError> {
+        let (client, connection) = redis_link::connect(url).await?;
+        let scripts = Arc::new(Scripts::new(connection, namespace, clock));
+        let enqueues = Batch::new(ENQUEUED_AT_ONCE, {
+            let scripts = scripts.clone();
+            move |messages: Vec<Message>| {
+                let scripts = scripts.clone();
+                async move { scripts.enqueue(&messages).await.map(|()| vec![(); messages.len()]) }
+            }
+        });
+        let acks = Batch::new(ENQUEUED_AT_ONCE, {
+            let scripts = scripts.clone();
+            move |claims: Vec<(Vec<u8>, i64)>| {
+                let scripts = scripts.clone();
+                async move { scripts.ack(&claims).await }
+            }
+        });
+        Ok(Self { client, scripts, enqueues, acks })
+    }
+
+    pub(super) async fn enqueue(&self, messages: &[Message]) -> Result<(), QueueError> {
+        match messages {
+            [message] => answered(self.enqueues.call(*message).await),
+            messages => Ok(self.scripts.enqueue(messages).await?),
+        }
     }
 
     pub(super) async fn claim(
         &self,
-        worker: &str,
+        _worker: &str,
         lease: Duration,
         count: usize,
         jobs: Jobs,
@@ -107,10 +149,10 @@ impl Store {
             Jobs::Short => b"short",
         };
         let claims: Vec<(Vec<u8>, i64, Vec<u8>)> = self
+            .scripts
             .run(
                 &self.scripts.claim,
                 &[
-                    worker.as_bytes(),
                     milliseconds(lease).as_bytes(),
                     number(count as i64).as_bytes(),
                     number(i64::from(PROMOTION_LIMIT)).as_bytes(),
@@ -127,45 +169,45 @@ impl Store {
         attempts: i64,
         lease: Duration,
     ) -> Result<bool, QueueError> {
-        self.run(&self.scripts.heartbeat, &[id, number(attempts).as_bytes(), milliseconds(lease).as_bytes()])
-            .await
+        let (attempts, lasting) = (number(attempts), milliseconds(lease));
+        Ok(self.scripts.run(&self.scripts.heartbeat, &[id, attempts.as_bytes(), lasting.as_bytes()]).await?)
     }
 
     pub(super) async fn ack(&self, id: &[u8], attempts: i64) -> Result<bool, QueueError> {
-        self.run(&self.scripts.ack, &[id, number(attempts).as_bytes()]).await
+        answered(self.acks.call((id.to_vec(), attempts)).await)
     }
 
     pub(super) async fn retry(&self, id: &[u8], attempts: i64, delay: Duration) -> Result<bool, QueueError> {
-        self.run(&self.scripts.retry, &[id, number(attempts).as_bytes(), milliseconds(delay).as_bytes()])
-            .await
+        let (attempts, lasting) = (number(attempts), milliseconds(delay));
+        Ok(self.scripts.run(&self.scripts.retry, &[id, attempts.as_bytes(), lasting.as_bytes()]).await?)
     }
 
     pub(super) async fn cancel(&self, id: Uuid) -> Result<bool, QueueError> {
-        self.run(&self.scripts.cancel, &[id.to_string().as_bytes()]).await
+        Ok(self.scripts.run(&self.scripts.cancel, &[id.to_string().as_bytes()]).await?)
     }
 
     pub(super) async fn position(&self, id: Uuid) -> Result<Option<u32>, QueueError> {
-        self.run(&self.scripts.position, &[id.to_string().as_bytes()]).await
+        Ok(self.scripts.run(&self.scripts.position, &[id.to_string().as_bytes()]).await?)
     }
 
     pub(super) async fn stats(&self) -> Result<Stats, QueueError> {
-        Ok(stats_of(self.run(&self.scripts.stats, &[]).await?))
+        Ok(stats_of(self.scripts.run(&self.scripts.stats, &[]).await?))
     }
 
     pub(super) async fn ping(&self) -> Result<(), QueueError> {
-        Ok(::redis::cmd("PING").exec_async(&mut self.connection.clone()).await?)
+        Ok(::redis::cmd("PING").exec_async(&mut self.scripts.connection.clone()).await?)
     }
 
     pub(super) async fn unknown(&self, ids: &[Uuid]) -> Result<Vec<Uuid>, QueueError> {
         let ids: Vec<String> = ids.iter().map(Uuid::to_string).collect();
         let ids: Vec<&[u8]> = ids.iter().map(String::as_bytes).collect();
-        let unknown: Vec<String> = self.run(&self.scripts.unknown, &ids).await?;
+        let unknown: Vec<String> = self.scripts.run(&self.scripts.unknown, &ids).await?;
         Ok(unknown.iter().filter_map(|id| id.parse().ok()).collect())
     }
 
     pub(super) fn wakeups(&self) -> watch::Receiver<()> {
         let (sender, receiver) = watch::channel(());
-        let (client, channel) = (self.client.clone(), format!("{}:wake", self.namespace));
+        let (client, channel) = (self.client.clone(), format!("{}:wake", self.scripts.namespace));
         tokio::spawn(async move {
             let hear = |_: Heard| {
                 sender.send_replace(());

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use engine::{SimulateError, StopCause};
+use engine::{Sampling, SimulateError, StopCause};
 use entity::{
     simulation_job,
     status::{FailureCode, JobStatus, LogLevel, RunStatus, Trace},
@@ -150,6 +150,24 @@ async fn the_machines_memory_limit_counts_too() {
         world.executor().with_engine(engine).drain().await.unwrap();
         assert_eq!(*asked.lock().unwrap(), world.config.job_memory_mb << 20);
         failed(world, &job, FailureCode::EventLimit, "steps").await;
+    }
+}
+
+#[tokio::test]
+async fn only_who_allows_it_is_sampled_and_then_by_the_jobs_own_time() {
+    for world in &World::all().await {
+        for (allowed, expected) in [(true, Sampling::Auto { seconds: 30.0 }), (false, Sampling::Off)] {
+            let asked = Arc::new(Mutex::new(None));
+            let seen = asked.clone();
+            let engine = engine_of(move |options, _| {
+                *seen.lock().unwrap() = Some(options.sampling);
+                Err(SimulateError::Stopped(StopCause::StepLimit))
+            });
+            let change = |new: &mut NewJob| (new.allow_sampling, new.timeout_seconds) = (allowed, 60);
+            world.enqueue(&world.job(canvas(), &small_workload(), change).await).await;
+            world.executor().with_engine(engine).drain().await.unwrap();
+            assert_eq!(*asked.lock().unwrap(), Some(expected));
+        }
     }
 }
 

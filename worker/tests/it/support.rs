@@ -217,6 +217,7 @@ impl World {
             seed: -7,
             trace: Trace::Sampled,
             max_events: 1_000,
+            allow_sampling: false,
             timeout_seconds: 60,
             memory_limit_bytes: 1 << 30,
             max_concurrent_jobs: 1_000,

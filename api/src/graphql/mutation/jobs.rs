@@ -59,6 +59,7 @@ async fn submit(
         seed: input.seed.map(|seed| seed.0),
         trace: input.trace.into(),
         max_events: input.max_events.unwrap_or(DEFAULT_MAX_EVENTS),
+        allow_sampling: input.allow_sampling,
         fresh: input.fresh,
     };
     let free_jobs_allowed = ctx.data_unchecked::<Config>().free_server_jobs;
@@ -92,6 +93,10 @@ pub struct SimulationJobSubmitInput {
     trace: TraceLevel,
     #[graphql(default_with = "Some(DEFAULT_MAX_EVENTS)")]
     max_events: Option<i32>,
+    /// Simulates one key in so many where the whole is expected to take more than half of timeoutSeconds or most of the memory. Counts
+    /// are multiplied; the run's warnings tell the rate and the error.
+    #[graphql(default)]
+    allow_sampling: bool,
     /// Runs it even where an identical earlier run of this design could answer it.
     #[graphql(default)]
     fresh: bool,

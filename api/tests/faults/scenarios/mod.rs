@@ -3,6 +3,7 @@
 mod cancels;
 mod disk;
 mod embedded;
+mod memory;
 mod network;
 mod stores;
 mod submits;
@@ -11,7 +12,7 @@ mod workers;
 use crate::stage::{Suite, Trial};
 
 /// The names of all scenarios, in the order in which they run.
-pub const ALL: [&str; 12] = [
+pub const ALL: [&str; 13] = [
     "workers-killed",
     "redis-emptied",
     "redis-paused",
@@ -24,6 +25,7 @@ pub const ALL: [&str; 12] = [
     "clock-jumps",
     "duplicate-submits",
     "cancels-racing",
+    "memory-capped",
 ];
 
 /// Runs one of [`ALL`].
@@ -41,6 +43,7 @@ pub async fn run(suite: &mut Suite, trial: &Trial) {
         "clock-jumps" => workers::clock_jumps(suite, trial).await,
         "duplicate-submits" => submits::duplicated(suite, trial).await,
         "cancels-racing" => cancels::racing(suite, trial).await,
+        "memory-capped" => memory::capped(suite, trial).await,
         unknown => unreachable!("{unknown} is not in ALL"),
     }
 }

@@ -12,7 +12,8 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use engine::design::{self, Diagnostic};
 use engine::{
-    Checked, Control, Options, Plan, SimulateError, TraceLevel, Workload, fidelity, templates, workload,
+    Checked, Control, Options, Plan, Sampling, SimulateError, TraceLevel, Workload, fidelity, templates,
+    workload,
 };
 use serde_json::Value;
 
@@ -100,6 +101,24 @@ struct Simulate {
     /// Memory the run may hold.
     #[arg(long, default_value_t = 2048)]
     memory_mb: u64,
+    /// Simulates one key in so many: off, a number, or auto, which samples what is expected to take more than --budget-seconds or
+    /// the memory.
+    #[arg(long, default_value = "off", value_parser = read_sampling)]
+    sampling: Sampling,
+    /// Processor time that a run may take before `--sampling auto` samples it.
+    #[arg(long, default_value_t = 60.0)]
+    budget_seconds: f64,
+}
+
+fn read_sampling(text: &str) -> Result<Sampling, String> {
+    match text {
+        "off" => Ok(Sampling::Off),
+        "auto" => Ok(Sampling::Auto { seconds: 0.0 }),
+        number => match number.parse() {
+            Ok(one_in) if one_in > 1 => Ok(Sampling::OneIn(one_in)),
+            _ => Err("it is off, auto, or a whole number above 1".to_owned()),
+        },
+    }
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -178,6 +197,10 @@ fn simulate(arguments: &Simulate) -> Result<String, Failure> {
         },
         max_events: arguments.max_events,
         memory_limit_bytes: arguments.memory_mb << 20,
+        sampling: match arguments.sampling {
+            Sampling::Auto { .. } => Sampling::Auto { seconds: arguments.budget_seconds },
+            stated => stated,
+        },
         ..Options::default()
     };
     let report = engine::simulate(&plan, &workload, &options, &Control::default()).map_err(refused)?;

@@ -85,6 +85,10 @@ pub(crate) fn templates_text() -> String {
     text.push_str("workloads\n");
     for template in templates::workloads() {
         let _ = writeln!(text, "  {:<22} {}", template.slug, template.description);
+        for variable in template.variables() {
+            let (name, default, description) = (variable.name, variable.default, variable.description);
+            let _ = writeln!(text, "  {:<22}   {name} = {default}: {description}", "");
+        }
     }
     text
 }

@@ -9,6 +9,7 @@ pub(crate) mod update;
 pub(crate) mod vacuum;
 pub(crate) mod version_page;
 pub(crate) mod versions;
+pub(crate) mod visibility;
 
 use serde_json::{Value, json};
 
@@ -24,6 +25,7 @@ use crate::kernel::{Kernel, Storage};
 use crate::plan::BlockIndex;
 use vacuum::Vacuum;
 use versions::Versions;
+use visibility::VisibilityMap;
 
 pub(crate) const ROWS_READ: usize = 0;
 pub(crate) const ROWS_INSERTED: usize = 1;
@@ -80,6 +82,8 @@ pub(crate) struct HeapBlock {
     pub(crate) versions: Option<Box<Versions>>,
     /// Absent where versions stay until visits prune them.
     pub(crate) vacuum: Option<Box<Vacuum>>,
+    /// Absent where no scan reads it.
+    pub(crate) visibility: Option<VisibilityMap>,
 }
 
 impl HeapBlock {
@@ -125,6 +129,7 @@ impl HeapBlock {
             page_requests_per_update: 1,
             versions: None,
             vacuum: None,
+            visibility: None,
         }
     }
 
@@ -194,9 +199,15 @@ impl HeapBlock {
         })
     }
 
+    /// Whether no row that it has a number for is missing.
+    #[inline]
+    pub(crate) fn is_complete(&self) -> bool {
+        self.row_count == u64::from(self.present.len())
+    }
+
     #[inline]
     pub(crate) fn contains(&self, record: u32) -> bool {
-        self.row_count == u64::from(self.present.len()) || self.present.get(record)
+        self.is_complete() || self.present.get(record)
     }
 
     #[inline]
@@ -279,6 +290,7 @@ impl HeapBlock {
             + self.holes.capacity() as u64 * 4
             + unhinted
             + versions
+            + self.visibility.as_ref().map_or(0, VisibilityMap::memory_bytes)
             + self.vacuum.as_ref().map_or(0, |vacuum| vacuum.memory_bytes())
     }
 
@@ -329,6 +341,15 @@ impl HeapBlock {
 }
 
 impl Kernel<'_> {
+    /// A row of a page changes: the visibility map learns of it.
+    pub(crate) fn hide_page(&mut self, client: u32, heap: u16, page: u32) {
+        let Some(map) = &mut self.heaps[usize::from(heap)].visibility else { return };
+        if map.clear(page) {
+            let (space, page) = (map.space, map.page_for(page));
+            self.push(client, Step::Page { space, page, write: true });
+        }
+    }
+
     /// Puts a row where there is room for it.
     pub(crate) fn insert_row(&mut self, client: u32, table: u16, record: u32) -> Flow {
         let state = &self.tables[usize::from(table)];
@@ -339,6 +360,7 @@ impl Kernel<'_> {
             _ => return Flow::Next,
         };
         let (page, new) = self.heaps[heap].insert(record);
+        self.hide_page(client, heap as u16, page);
         self.visit_tried_pages(client, heap as u16);
         let (space, block, wal) = (self.heaps[heap].space, self.heaps[heap].block, self.heaps[heap].wal);
         self.heaps[heap].counters.add(ROWS_INSERTED, 1);
@@ -410,6 +432,7 @@ impl Kernel<'_> {
             block.remove(record, transaction);
             block.counters.add(ROWS_DELETED, 1);
             let (number, wal) = (block.block, block.wal);
+            self.hide_page(client, heap, page);
             self.log(client, wal, 0, |kernel| {
                 Record::new(8).page(kernel.heaps[usize::from(heap)].logged(page, 0, false))
             });

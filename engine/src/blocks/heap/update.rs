@@ -109,6 +109,8 @@ impl Kernel<'_> {
         let (space, number_of_block, wal) = (block.space, block.block, block.wal);
         let repeated = block.page_requests_per_update - 1;
         let row_bytes = u64::from(block.record_bytes);
+        self.hide_page(client, heap, old_page);
+        self.hide_page(client, heap, placed.page);
         let moved = placed.page != old_page;
         if moved {
             // The row is locked while another page is looked for.

@@ -28,7 +28,7 @@ impl Kernel<'_> {
         let Some(all) = &self.transactions else { return Claim::Act };
         let statement = &self.statements[usize::from(number)];
         let txn = &all.txns[client as usize];
-        if txn.applying {
+        if txn.applying || statement.locking == RowLocking::Never {
             return Claim::Act;
         }
         if let Some(reason) = txn.killed {

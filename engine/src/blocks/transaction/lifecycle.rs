@@ -25,7 +25,8 @@ const ATTEMPTS_APART: u64 = 1 << 12;
 impl Kernel<'_> {
     /// The first operation of a transaction begins, or another one joins it.
     pub(crate) fn join_transaction(&mut self, client: u32, begins: bool) {
-        let group = self.clients[client as usize].group;
+        let state = &self.clients[client as usize];
+        let part = (state.group, state.operation);
         let Some(all) = &mut self.transactions else { return };
         let txn = &mut all.txns[client as usize];
         if begins {
@@ -39,10 +40,10 @@ impl Kernel<'_> {
                 timer_set: kept.timer_set,
                 ..Txn::default()
             };
-            txn.parts.push(group);
+            txn.parts.push(part);
             self.begin_attempt(client);
         } else {
-            txn.parts.push(group);
+            txn.parts.push(part);
             txn.part = txn.parts.len() - 1;
         }
     }
@@ -79,6 +80,9 @@ impl Kernel<'_> {
         let txn = &mut all.txns[client as usize];
         if let Some(reason) = txn.killed {
             return Some(self.abort_transaction(client, reason));
+        }
+        if matches!(statement.find, Find::Query { .. }) {
+            return None;
         }
         if all.spec.scheme == Scheme::Mvcc && all.spec.isolation <= Isolation::ReadCommitted {
             txn.snapshot = all.commits;
@@ -367,20 +371,20 @@ impl Kernel<'_> {
         (txn.part, txn.next_choice) = (0, 0);
         txn.reads.clear();
         txn.tables_read.clear();
-        self.clients[client as usize].group = txn.parts[0];
+        self.clients[client as usize].group = txn.parts[0].0;
         self.clients[client as usize].stage = Stage::Statement(0);
         Flow::Next
     }
 
     /// After the last statement of a group: whether it was an earlier operation of a transaction that is run again.
-    pub(crate) fn next_part(&mut self, client: u32) -> bool {
+    pub(crate) fn next_operation_again(&mut self, client: u32) -> bool {
         let Some(all) = &mut self.transactions else { return false };
         let txn = &mut all.txns[client as usize];
         if txn.part + 1 >= txn.parts.len() {
             return false;
         }
         txn.part += 1;
-        self.clients[client as usize].group = txn.parts[txn.part];
+        self.clients[client as usize].group = txn.parts[txn.part].0;
         true
     }
 

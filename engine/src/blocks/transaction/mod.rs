@@ -129,8 +129,8 @@ pub(crate) struct Txn {
     tables_read: Vec<(u16, bool)>,
     choices: Vec<Choice>,
     next_choice: usize,
-    /// Operations it is made of, with their groups.
-    parts: Vec<u16>,
+    /// Groups of the operations it is made of, and their numbers.
+    parts: Vec<(u16, u64)>,
     part: usize,
     /// When its wait for a lock is looked at.
     due_ns: u64,
@@ -142,7 +142,7 @@ impl Txn {
         (self.writes.capacity() * size_of::<Write>()
             + self.reads.capacity() * 8
             + self.choices.capacity() * size_of::<Choice>()
-            + self.parts.capacity() * 2) as u64
+            + self.parts.capacity() * 16) as u64
     }
 }
 
@@ -256,6 +256,12 @@ impl Transactions {
         let ns = u64::from(self.locks.waiting()) * (now_ns - self.integrated_ns);
         self.counters.add(BLOCKED_NS, ns);
         self.integrated_ns = now_ns;
+    }
+
+    /// The number of the operation in progress, which may be an earlier one that is run again.
+    pub(crate) fn operation_of(&self, client: u32) -> u64 {
+        let txn = &self.txns[client as usize];
+        txn.parts.get(txn.part).map_or(0, |(_, operation)| *operation)
     }
 
     pub(crate) fn aborts(&self) -> u64 {

@@ -80,7 +80,7 @@ impl Kernel<'_> {
                     self.push(client, Step::LsmPut { lsm, rank, deleted: false, delayed: false });
                 }
                 Find::SkipList { list, .. } => self.skip_list_update(client, list),
-                Find::Hash { .. } | Find::Scan { .. } | Find::RowId { .. } => {}
+                Find::Hash { .. } | Find::Scan { .. } | Find::RowId { .. } | Find::Query { .. } => {}
             },
         }
     }

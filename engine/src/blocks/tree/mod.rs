@@ -214,6 +214,16 @@ impl Tree {
         self.levels.len()
     }
 
+    /// Levels of a tree with so many leaves and inner pages as full as loading leaves them, and no fewer than this one's.
+    pub(crate) fn height_of(&self, leaves: u64) -> usize {
+        let (mut pages, mut height) = (leaves, 1);
+        while pages > 1 {
+            pages = self.shape.inner.bulk_pages(pages);
+            height += 1;
+        }
+        height.max(self.height())
+    }
+
     /// Pages in use on a level; 0 is the leaves.
     pub(crate) fn pages(&self, level: usize) -> u64 {
         self.levels[level].pages()

@@ -10,6 +10,7 @@ mod disk;
 mod hash_index;
 mod heap_storage;
 mod index_scan;
+mod joins;
 mod lsm_tree;
 mod model;
 mod mvcc;
@@ -289,6 +290,10 @@ const BLOCK_TYPES: &[BlockType] = &[
     occ::OCC,
     index_scan::INDEX_SCAN,
     seq_scan::SEQ_SCAN,
+    joins::NESTED_LOOP_JOIN,
+    joins::HASH_JOIN,
+    joins::SORT_MERGE_JOIN,
+    joins::SORT,
     btree_index::BTREE_INDEX,
     hash_index::HASH_INDEX,
     skip_list::SKIP_LIST,

@@ -1,5 +1,6 @@
 use super::transaction::{
-    BACKOFF, DEADLOCK_TIMEOUT_DESCRIPTION, EVENTS, INPUTS, MAX_RETRIES, NOT_UNDONE, ON_ABORT, OUTPUTS,
+    BACKOFF, DEADLOCK_TIMEOUT_DESCRIPTION, EVENTS, INPUTS, MAX_RETRIES, NO_LOCKS_OF_QUERIES, NOT_UNDONE,
+    ON_ABORT, OUTPUTS,
 };
 use super::*;
 
@@ -61,6 +62,7 @@ pub(super) const MVCC: BlockType = BlockType {
              leaves a dead row, an aborted update a dead version, for VACUUM.",
         ],
         not_modelled: &[
+            NO_LOCKS_OF_QUERIES,
             "Over a storage that changes rows in place, undo pages and the way to older versions; an old version read costs one row more.",
             "Serializable: a range read locks its whole table for writers to be noticed, where PostgreSQL locks the index pages it \
              touched; declared read-only and deferrable transactions; its limits of shared memory.",

@@ -1,4 +1,4 @@
-use super::transaction::{BACKOFF, INPUTS, MAX_RETRIES, ON_ABORT, OUTPUTS};
+use super::transaction::{BACKOFF, INPUTS, MAX_RETRIES, NO_LOCKS_OF_QUERIES, ON_ABORT, OUTPUTS};
 use super::*;
 
 pub(super) const OCC: BlockType = BlockType {
@@ -19,6 +19,7 @@ pub(super) const OCC: BlockType = BlockType {
             "A range is validated by the rows it read, and by inserts and deletes in its table; a scan by every write to its table.",
         ],
         not_modelled: &[
+            NO_LOCKS_OF_QUERIES,
             "Parallel validation; validation by versions of rows instead of write sets (Silo).",
             "The row of a change is first visited in the write phase, not when it is read.",
         ],

@@ -111,6 +111,12 @@ const PERSONAS: &[Persona] = &[
             },
             Preset { kind: "seq-scan", parameters: &[("read_ahead_pages", Integer(16))] },
             Preset {
+                kind: "hash-join",
+                parameters: &[("work_mem_kib", Integer(4096)), ("hash_mem_multiplier", Number(2.0))],
+            },
+            Preset { kind: "sort-merge-join", parameters: &[("work_mem_kib", Integer(4096))] },
+            Preset { kind: "sort", parameters: &[("work_mem_kib", Integer(4096))] },
+            Preset {
                 kind: "wal",
                 parameters: &[
                     ("commit_mode", Text("sync")),

@@ -60,4 +60,7 @@ pub(super) const EVENTS: &[&str] = &[
     "mvcc_write",
 ];
 
+pub(super) const NO_LOCKS_OF_QUERIES: &str =
+    "Joins, sorts, index-only and bitmap reads neither lock nor validate what they read.";
+
 pub(super) const NOT_UNDONE: &str = "Of two versions of a row on different pages the newer counts as alive even if its transaction aborted; their number is right.";

@@ -1,5 +1,6 @@
 use super::transaction::{
-    BACKOFF, DEADLOCK_TIMEOUT_DESCRIPTION, EVENTS, INPUTS, MAX_RETRIES, ON_ABORT, OUTPUTS,
+    BACKOFF, DEADLOCK_TIMEOUT_DESCRIPTION, EVENTS, INPUTS, MAX_RETRIES, NO_LOCKS_OF_QUERIES, ON_ABORT,
+    OUTPUTS,
 };
 use super::*;
 
@@ -76,6 +77,7 @@ pub(super) const TWO_PHASE_LOCKING: BlockType = BlockType {
             "An abort undoes its changes on their pages, with log records. A delete is carried out when its transaction commits.",
         ],
         not_modelled: &[
+            NO_LOCKS_OF_QUERIES,
             "Next-key and gap locks: a table lock stands in for them. Lock escalation.",
             "Contention on the lock table itself; the time to look for a deadlock.",
             "A wounded transaction that computes or thinks aborts at its next lock or at its commit.",

@@ -1,4 +1,4 @@
-//! The workloads of the YCSB core package (A to F) and two simple extremes.
+//! The workloads of the YCSB core package (A to F), simple extremes, and a report that joins.
 //!
 //! YCSB's figures: 10 fields of 100 bytes, hashed insert order, zipfian requests with theta 0.99, scans of 1 to 100 rows,
 //! uniformly (Cooper et al., "Benchmarking Cloud Serving Systems with YCSB", SoCC 2010, and its workload files). Updates write
@@ -6,7 +6,8 @@
 
 use serde_json::{Value, json};
 
-use super::{Config, Distribution, InsertOrder, Operation, OperationType, Workload, defaults};
+use super::super::{Distribution, Operation, OperationType, Workload, defaults};
+use super::config;
 
 const READ: &str = "SELECT * FROM main WHERE id = ?";
 const UPDATE: &str = "UPDATE main SET field0 = ? WHERE id = ?";
@@ -28,26 +29,6 @@ fn update(weight: f64) -> Operation {
 
 fn insert(weight: f64) -> Operation {
     operation(OperationType::Insert, INSERT, weight, json!({"name": "insert"}))
-}
-
-fn config(total_operations: u64, concurrency: u32, distribution: Distribution) -> Config {
-    Config {
-        total_operations,
-        concurrency,
-        distribution,
-        zipfian_theta: None,
-        hotspot_data_fraction: None,
-        hotspot_operation_fraction: None,
-        key_range: None,
-        record_count: defaults::RECORD_COUNT,
-        record_bytes: defaults::RECORD_BYTES,
-        key_bytes: defaults::KEY_BYTES,
-        insert_order: InsertOrder::Hashed,
-        operations_per_transaction: 1,
-        think_time_ms: 0.0,
-        arrival_rate_per_second: None,
-        warmup_operations: None,
-    }
 }
 
 fn ycsb(operations: Vec<Operation>, distribution: Distribution) -> Workload {
