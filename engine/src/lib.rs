@@ -3,6 +3,7 @@
 //! A pure library: no clock, no files, no threads, no global state. Equal input gives equal bytes on every platform.
 //! `README.md` beside this crate explains the model; [`simulate`] runs it.
 
+pub mod anomalies;
 #[cfg(feature = "bench")]
 pub mod bench;
 mod blocks;

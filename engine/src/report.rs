@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
+use crate::anomalies::AnomalyReport;
 use crate::formulas::FormulaCheck;
 use crate::sampling::SamplingResult;
 
@@ -30,6 +31,9 @@ pub struct Report {
     #[serde(default)]
     pub formulas: Vec<FormulaCheck>,
     pub warnings: Vec<Warning>,
+    /// What the history of the run's transactions says; absent without a transaction block, or where not every operation is traced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub anomalies: Option<AnomalyReport>,
     /// How the run was sampled; absent when all of it was simulated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sampling: Option<SamplingResult>,
@@ -40,7 +44,7 @@ pub struct Report {
 /// The figures of the measured interval; the warm-up is left out of every one of them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
-    /// Operations measured: the workload's `total_operations`.
+    /// Operations measured: the workload's `total_operations`, without those whose transaction failed.
     pub operations: u64,
     /// Operations run before the measured interval began.
     pub warmup_operations: u64,
@@ -174,7 +178,9 @@ impl Report {
             Ok(())
         };
         // Fields in alphabetical order.
-        list("{\"blocks\":", &mut self.blocks.iter().map(canonical))?;
+        let anomalies = self.anomalies.as_ref().map(|found| format!("\"anomalies\":{},", canonical(found)));
+        let head = format!("{{{}\"blocks\":", anomalies.unwrap_or_default());
+        list(&head, &mut self.blocks.iter().map(canonical))?;
         let head = format!(
             ",\"engine_version\":{},\"event_count\":{}",
             canonical(&self.engine_version),
@@ -241,6 +247,7 @@ mod tests {
             events: (0..3).map(event).collect(),
             event_count: 9,
             formulas: Vec::new(),
+            anomalies: None,
             warnings: vec![warning.clone(), warning],
             sampling: Some(SamplingResult {
                 rate: 0.5,

@@ -28,6 +28,7 @@ const KINDS: &[(&str, u32, f64)] = &[
     ("pg_buffer", 30, 0.2),
     ("pg_hash", 8, 0.1),
     ("pg_heap", 12, 0.01),
+    ("pg_locks", 17, 6.0),
     ("pg_join", 33, 0.1),
     ("pg_sort", 10, 2.0),
     ("pg_wal", 8, 1.0),

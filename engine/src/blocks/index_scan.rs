@@ -68,7 +68,7 @@ impl Kernel<'_> {
                 }
                 continue;
             }
-            if fetch || writes || statement.feeds {
+            if fetch || writes || statement.feeds || self.transactions.is_some() {
                 self.push(client, Step::Range { statement: number, rank, remaining, leaf });
                 if statement.feeds {
                     self.push(client, Step::FeedRow { statement: number, rank: found });

@@ -21,6 +21,7 @@ pub(crate) mod seq_scan;
 pub(crate) mod skip_list;
 pub(crate) mod skip_list_block;
 pub(crate) mod statement;
+pub(crate) mod transaction;
 pub(crate) mod tree;
 pub(crate) mod tree_block;
 mod tree_log;

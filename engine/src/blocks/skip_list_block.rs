@@ -142,7 +142,7 @@ impl Kernel<'_> {
             self.passed_ranks(rank, found);
             rank = found + 1;
             remaining -= 1;
-            if fetch || changes {
+            if fetch || changes || self.transactions.is_some() {
                 self.push(client, Step::SkipListRange { statement: number, rank, remaining });
                 return self.act_on_row(client, number, found);
             }

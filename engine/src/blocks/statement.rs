@@ -3,13 +3,15 @@
 use serde_json::json;
 
 use super::operator::{CALLS, PAGES, ROWS};
+use super::transaction::{Choice, Claim};
 use super::wal::record::Record;
 use super::{heap, tree_block, wal};
 use crate::kernel::load::{BoundKey, BoundStatement, Find};
 use crate::kernel::step::{Flow, Step};
 use crate::kernel::{Kernel, Storage};
+use crate::plan::Scheme;
 use crate::workload::OperationType;
-use crate::workload::access::Access;
+use crate::workload::access::{Access, RowLocking};
 use crate::workload::part::Chosen;
 
 /// Missing rows passed in one step.
@@ -22,16 +24,17 @@ impl Kernel<'_> {
         if statement.kind == OperationType::Insert {
             return self.begin_insert(client, number);
         }
-        let rank = self.choose_key(client, number);
-        let (rank, rows) = match statement.access {
-            Access::Point | Access::RowId => (rank, 1),
-            Access::Range { min_rows, max_rows } => {
-                let rng = &mut self.clients[client as usize].rng;
-                (rank, (min_rows + rng.below(max_rows - min_rows + 1)) as u32)
-            }
-            Access::Scan => (0, u32::MAX),
-            Access::Query => (rank, 1),
-        };
+        let (rank, rows) = self.choose_rows(client, number);
+        if let (Access::Range { .. }, Some(all)) = (statement.access, &mut self.transactions) {
+            all.record_range(client, statement.table, Some(rank));
+        }
+        // What writes blindly claims its key first; the others claim the rows they find.
+        let blind = statement.access == Access::Point
+            && matches!(statement.find, Find::Lsm { fetch: false, .. })
+            && statement.kind == OperationType::Update;
+        if blind && self.claim(client, number, rank) == Claim::Pass {
+            return Flow::Next;
+        }
         self.begin_access(client, number, rank, rows)
     }
 
@@ -42,6 +45,7 @@ impl Kernel<'_> {
             let state = &mut self.clients[client as usize];
             (state.pinned_page, state.pinned_map_page) = (u32::MAX, u32::MAX);
         }
+        let deferred = self.transactions.as_ref().is_some_and(|all| all.spec.scheme == Scheme::Occ);
         let reads = statement.kind == OperationType::Select;
         match statement.find {
             Find::Lsm { .. } => self.begin_lsm_statement(client, number, rank, rows),
@@ -56,7 +60,8 @@ impl Kernel<'_> {
                     return self.search(client, tree, rank, false);
                 }
                 if statement.access == Access::Point {
-                    let write = !reads && !fetch && self.trees[usize::from(tree)].tree.contains(rank);
+                    let write =
+                        !reads && !deferred && !fetch && self.trees[usize::from(tree)].tree.contains(rank);
                     let Some(level) = self.descend(client, tree, rank, write) else {
                         return self.row(client, number, rank);
                     };
@@ -122,25 +127,66 @@ impl Kernel<'_> {
         state.rank
     }
 
+    /// The first row a statement is about, and how many: drawn, or as before where its transaction is run again.
+    #[inline]
+    fn choose_rows(&mut self, client: u32, number: u16) -> (u32, u32) {
+        if let Some(Choice { rank, record, rows }) = self.drawn_before(client) {
+            let remember = self.statements[usize::from(number)].remember;
+            let state = &mut self.clients[client as usize];
+            (state.rank, state.record) = (rank, record);
+            if let Some(slot) = remember {
+                state.remembered[usize::from(slot)] = record;
+            }
+            return (rank, rows);
+        }
+        let key = self.choose_key(client, number);
+        let (rank, rows) = match self.statements[usize::from(number)].access {
+            Access::Point | Access::RowId | Access::Query => (key, 1),
+            Access::Range { min_rows, max_rows } => {
+                let rng = &mut self.clients[client as usize].rng;
+                (key, (min_rows + rng.below(max_rows - min_rows + 1)) as u32)
+            }
+            Access::Scan => (0, u32::MAX),
+        };
+        let record = self.clients[client as usize].record;
+        self.keep_choice(client, Choice { rank, record, rows });
+        (rank, rows)
+    }
+
     fn begin_insert(&mut self, client: u32, number: u16) -> Flow {
         let BoundStatement { table, remember, .. } = self.statements[usize::from(number)];
+        let before = self.drawn_before(client);
         let state = &mut self.tables[usize::from(table)];
-        let record = state.next_record;
-        state.next_record += 1;
+        let record = match before {
+            Some(choice) => choice.record,
+            None => {
+                state.next_record += 1;
+                state.next_record - 1
+            }
+        };
         let rank = state.keys.rank_of(record);
-        self.totals.bytes_changed += u64::from(state.record_bytes);
-        let client_state = &mut self.clients[client as usize];
-        client_state.rank = rank;
-        client_state.record = record;
-        if let Some(slot) = remember {
-            client_state.remembered[usize::from(slot)] = record;
+        if before.is_none() {
+            self.keep_choice(client, Choice { rank, record, rows: 1 });
         }
+        let state = &mut self.clients[client as usize];
+        (state.rank, state.record) = (rank, record);
+        if let Some(slot) = remember {
+            state.remembered[usize::from(slot)] = record;
+        }
+        if self.transactions.is_some() {
+            if self.claim_insert(client, number, rank, record) == Claim::Act {
+                self.push_insert(client, table, rank, record);
+            }
+            return Flow::Next;
+        }
+        let state = &mut self.tables[usize::from(table)];
         let alone = state.indexes.is_empty()
             && state.column_indexes.is_empty()
             && state.hashes.is_empty()
             && state.skip_lists.is_empty();
         if let (&[lsm], None, true) = (&state.lsms[..], state.storage, alone) {
             // The LSM tree is all there is.
+            self.totals.bytes_changed += u64::from(state.record_bytes);
             let flow = self.lsm_put(client, lsm, rank, false, false);
             if flow == Flow::Next {
                 self.tables[usize::from(table)].arrived += 1;
@@ -150,10 +196,18 @@ impl Kernel<'_> {
             }
             return flow;
         }
+        self.push_insert(client, table, rank, record);
+        Flow::Next
+    }
+
+    /// A row goes into its table's storage and every index.
+    pub(crate) fn push_insert(&mut self, client: u32, table: u16, rank: u32, record: u32) {
+        let state = &mut self.tables[usize::from(table)];
+        self.totals.bytes_changed += u64::from(state.record_bytes);
         if let Some(arriving) = &mut state.arriving {
             arriving.insert(rank);
         }
-        let steps = &mut client_state.steps;
+        let steps = &mut self.clients[client as usize].steps;
         steps.push(Step::RowArrived { table });
         for lsm in state.lsms.iter().rev() {
             steps.push(Step::LsmPut { lsm: *lsm, rank, deleted: false, delayed: false });
@@ -178,7 +232,6 @@ impl Kernel<'_> {
             steps.push(Step::Search { tree, rank, write: true });
         }
         steps.push(Step::InsertRow { table, record });
-        Flow::Next
     }
 
     pub(crate) fn tell_index_lookup(&mut self, client: u32, operator: u16, rank: u32) {
@@ -211,12 +264,17 @@ impl Kernel<'_> {
         let table = &self.tables[usize::from(statement.table)];
         let row_bytes = u64::from(table.record_bytes);
         let changes = statement.kind != OperationType::Select;
-        if changes && table.arriving.as_ref().is_some_and(|arriving| arriving.contains(&rank)) {
+        let arriving = changes && table.arriving.as_ref().is_some_and(|arriving| arriving.contains(&rank));
+        if arriving && !self.inserted_itself(client, statement.table, rank) {
             // To everyone but who inserts it the row is not there yet: what is taken from some structures now would be put into
             // the others afterwards.
             self.totals.rows_not_found += u64::from(statement.access == Access::Point);
             return Flow::Next;
         }
+        if self.claim(client, number, rank) == Claim::Pass {
+            return Flow::Next;
+        }
+        let table = &self.tables[usize::from(statement.table)];
         self.cpu_ns += statement.row_ns;
         match statement.kind {
             OperationType::Select => self.totals.bytes_asked += row_bytes,
@@ -308,7 +366,9 @@ impl Kernel<'_> {
     ) {
         let statement = self.statements[usize::from(statement_number)];
         let state = &self.clients[client as usize];
-        let record = match state.rank == rank {
+        // A query's rows are of other tables than the client's current key.
+        let current = state.rank == rank && statement.locking != RowLocking::Never;
+        let record = match current {
             true => state.record,
             false => self.tables[usize::from(statement.table)].keys.record_of(rank),
         };

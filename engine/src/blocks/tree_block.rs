@@ -309,6 +309,14 @@ impl Kernel<'_> {
         let steps = &mut self.clients[client as usize].steps;
         let space = |level: u8| block.first_space + u16::from(level);
         let now_ns = self.now_ns + self.cpu_ns;
+        let split = |change: &Change| match *change {
+            Change::Split { level: 0, left, right } => Some((block.first_space, left, right)),
+            _ => None,
+        };
+        let splits: Vec<(u16, u32, u32)> = match self.transactions {
+            Some(_) => block.tree.changes().iter().filter_map(split).collect(),
+            None => Vec::new(),
+        };
         let header = block.header.filter(|_| {
             let in_place = |change: &Change| matches!(change, Change::Parent { .. } | Change::Sibling { .. });
             !block.tree.changes().iter().all(in_place)
@@ -360,6 +368,9 @@ impl Kernel<'_> {
             }
         }
         self.change_header(header);
+        for (space, left, right) in splits {
+            self.note_split(space, left, right);
+        }
     }
 
     /// Whether the rows of a table lie in this tree.

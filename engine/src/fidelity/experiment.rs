@@ -26,6 +26,20 @@ pub(super) fn run_on_tables(
     config: &Value,
     seed: u64,
 ) -> Option<Outcome> {
+    let operations: Vec<Value> = operations
+        .iter()
+        .map(|(kind, weight, parameters)| json!({"type": kind, "weight": weight, "parameters": parameters}))
+        .collect();
+    run_workload(blocks, wires, &json!({"operations": operations, "tables": tables, "config": config}), seed)
+}
+
+/// The same with a whole workload.
+pub(super) fn run_workload(
+    blocks: &[(&str, &str, Value)],
+    wires: &[&str],
+    workload: &Value,
+    seed: u64,
+) -> Option<Outcome> {
     let blocks: Vec<Value> = blocks
         .iter()
         .map(|(id, kind, parameters)| json!({"id": id, "type": kind, "position": {"x": 0, "y": 0}, "parameters": parameters}))
@@ -44,13 +58,8 @@ pub(super) fn run_on_tables(
         .collect();
     let canvas =
         json!({"blocks": blocks, "connections": connections?, "viewport": {"x": 0, "y": 0, "zoom": 1}});
-    let operations: Vec<Value> = operations
-        .iter()
-        .map(|(kind, weight, parameters)| json!({"type": kind, "weight": weight, "parameters": parameters}))
-        .collect();
     let plan = design::check(&canvas).plan?;
-    let workload =
-        workload::parse(&json!({"operations": operations, "tables": tables, "config": config})).ok()?;
+    let workload = workload::parse(workload).ok()?;
     let options = Options { seed, trace: TraceLevel::None, ..Options::default() };
     simulate(&plan, &workload, &options, &Control::default()).ok().map(Outcome)
 }
@@ -74,6 +83,15 @@ impl Outcome {
 
     pub(super) fn operations(&self) -> f64 {
         self.0.summary.operations as f64
+    }
+
+    /// Operations a second.
+    pub(super) fn throughput(&self) -> f64 {
+        self.0.summary.throughput_qps
+    }
+
+    pub(super) fn latency_mean_ms(&self) -> f64 {
+        self.0.summary.latency_mean_ms
     }
 }
 

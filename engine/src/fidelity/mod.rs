@@ -21,6 +21,7 @@ mod pg_buffer;
 mod pg_hash;
 mod pg_heap;
 mod pg_join;
+mod pg_locks;
 mod pg_sort;
 mod pg_wal;
 mod rank;
@@ -70,6 +71,7 @@ pub fn predict(case: &Case) -> Option<Prediction> {
         "pg_wal" => pg_wal::simulate(case, FIRST_SEED)?,
         "pg_hash" => pg_hash::simulate(case, FIRST_SEED)?,
         "pg_heap" => pg_heap::simulate(case, FIRST_SEED)?,
+        "pg_locks" => pg_locks::simulate(case, FIRST_SEED)?,
         "sqlite_cache" => sqlite_cache::simulate(case, FIRST_SEED)?,
         "sqlite_shape" => sqlite_shape::simulate(case, FIRST_SEED)?,
         _ => return None,

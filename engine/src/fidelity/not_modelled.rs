@@ -41,6 +41,7 @@ const REASONS: &[(&str, &str, &str)] = &[
     ("pg_buffer", "hot_fraction", "These canvases update rows in place; versions are compared by pg_bloat."),
     ("pg_hash", "free_percent", "Follows from the pages and entries compared."),
     ("pg_heap", "", "Follows from the pages and rows compared."),
+    ("pg_locks", "transactions", "How many the measurement ran; a simulated run is longer."),
     ("pg_join", "inner_", "The name of the plan node or of the relation."),
     ("pg_join", "loop_inner_relation", "The name of the relation."),
     ("pg_join", "sorts", "Follows from the runs and pages compared by pg_sort."),

@@ -20,6 +20,8 @@ pub(crate) enum Event {
     PoolTimer(u8),
     /// A heap is to be looked at: has it dead rows enough to be vacuumed?
     VacuumTimer(u8),
+    /// A client has waited for a lock as long as its policy lets it.
+    LockTimer(u32),
 }
 
 /// Bits of the packed word that hold the event; the sequence number above them decides ties.
@@ -110,6 +112,7 @@ fn pack(event: Event) -> u32 {
         Event::PoolTimer(pool) => (3, POOL_TIMER | u32::from(pool)),
         Event::VacuumTimer(worker) => (3, VACUUM_TIMER | u32::from(worker)),
         Event::Ask(client) => (4, client),
+        Event::LockTimer(client) => (5, client),
     };
     kind << KIND_BITS | index
 }
@@ -122,6 +125,7 @@ fn unpack(code: u32) -> Event {
         1 => Event::Arrival,
         2 => Event::Disk { disk: (index >> 12) as u8, slot: (index & 0xFFF) as u16 },
         4 => Event::Ask(index),
+        5 => Event::LockTimer(index),
         _ if index & POOL_TIMER != 0 => Event::PoolTimer(index as u8),
         _ if index & VACUUM_TIMER != 0 => Event::VacuumTimer(index as u8),
         _ => Event::LogTimer(index as u8),
@@ -143,6 +147,7 @@ mod tests {
             Event::LogTimer(99),
             Event::PoolTimer(99),
             Event::VacuumTimer(99),
+            Event::LockTimer(100_000),
         ] {
             assert_eq!(unpack(pack(event)), event);
         }

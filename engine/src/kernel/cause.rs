@@ -36,6 +36,8 @@ pub(crate) struct Causes {
     lsms: Vec<CauseIndex>,
     /// Waiting for a core, where they are limited.
     pub(crate) cpu_queue: CauseIndex,
+    /// A client thinks inside a transaction.
+    pub(crate) think: CauseIndex,
 }
 
 impl Causes {
@@ -54,6 +56,7 @@ impl Causes {
             wals: Vec::new(),
             lsms: Vec::new(),
             cpu_queue: CPU,
+            think: CPU,
         };
         for block in disks {
             causes.disks.push(causes.list.len());
@@ -79,6 +82,13 @@ impl Causes {
             causes.list.push(("cpu_queue", cpu));
         }
         causes
+    }
+
+    /// Adds causes of one block; the index of the first.
+    pub(crate) fn add(&mut self, names: &[&'static str], block: BlockIndex) -> CauseIndex {
+        let first = self.list.len();
+        self.list.extend(names.iter().map(|name| (*name, Some(block))));
+        first
     }
 
     pub(crate) fn disk(&self, disk: usize, cause: usize) -> CauseIndex {

@@ -19,7 +19,7 @@ pub(crate) struct Client {
     /// What is left of the statement in progress, last step first.
     pub(crate) steps: Vec<Step>,
     /// What follows it.
-    stage: Stage,
+    pub(crate) stage: Stage,
     /// Pages of the tree search in progress.
     pub(crate) path: Path,
     pub(crate) rng: Rng,
@@ -47,9 +47,9 @@ pub(crate) struct Client {
     /// Logs the transaction in progress has written to, one bit each.
     pub(crate) logs: u128,
     /// Operations of the transaction in progress that are done.
-    in_transaction: u32,
+    pub(crate) in_transaction: u32,
     /// The transaction in progress has begun to change something.
-    wrote: bool,
+    pub(crate) wrote: bool,
     /// The operation in progress ends its transaction.
     commits: bool,
     /// The operation in progress has committed.
@@ -82,19 +82,25 @@ pub(crate) struct Wanted {
 
 /// Where an operation stands. What needs no wait runs straight through, without a step on the stack.
 #[derive(Debug, Clone, Copy)]
-enum Stage {
+pub(crate) enum Stage {
     /// Between operations.
     Idle,
     /// This statement of the group comes next.
     Statement(u16),
+    /// The transaction block has to agree to the commit.
+    Validate,
     Commit,
+    /// The transaction has aborted: its changes are undone.
+    Undo,
+    /// And then it is run again.
+    Restart,
     End,
     /// It is no client of the workload but a vacuum in progress.
     Vacuum,
 }
 
 impl Client {
-    pub(super) fn in_progress(&self) -> bool {
+    pub(crate) fn in_progress(&self) -> bool {
         !matches!(self.stage, Stage::Idle)
     }
 
@@ -282,35 +288,81 @@ impl Kernel<'_> {
             Stage::Statement(place) => {
                 let group = state.group;
                 let statement = self.program.groups[usize::from(group)].statements[usize::from(place)];
+                if self.transactions.is_some() {
+                    if let Some(flow) = self.enter_statement(client, statement) {
+                        return flow;
+                    }
+                }
+                let state = &self.clients[client as usize];
                 if !state.wrote && self.statements[usize::from(statement)].kind != OperationType::Select {
                     if let Some(flow) = self.wait_for_writer_lock(client) {
                         return flow;
                     }
                     self.clients[client as usize].wrote = true;
                 }
-                let state = &mut self.clients[client as usize];
-                state.stage = match self.program.after(group, place, state.operation) {
-                    Some(next) => Stage::Statement(next),
-                    None if state.commits => {
-                        if state.wrote {
-                            // Under what the statement is about to push, so they come after it.
-                            let force = |pool: &u16| Step::Force { pool: *pool };
-                            state.steps.extend(self.forcing_pools.iter().map(force));
-                        }
-                        Stage::Commit
-                    }
-                    None => Stage::End,
-                };
+                self.next_stage(client);
+                if self.statements[usize::from(statement)].think_ns > 0 {
+                    self.push(client, Step::Think { statement });
+                }
                 self.begin_statement(client, statement)
             }
+            Stage::Validate => self.validate(client),
             Stage::Commit => self.commit(client),
+            Stage::Undo => self.undo_next(client),
+            Stage::Restart => self.restart_transaction(client),
             Stage::End => self.end_operation(client),
             Stage::Vacuum => self.vacuum(client),
         }
     }
 
+    /// What follows the statement that is about to begin.
+    #[inline]
+    pub(crate) fn next_stage(&mut self, client: u32) {
+        let state = &mut self.clients[client as usize];
+        let Stage::Statement(place) = state.stage else { return };
+        let operation = match &self.transactions {
+            Some(all) => all.operation_of(client),
+            None => state.operation,
+        };
+        state.stage = match self.program.after(state.group, place, operation) {
+            Some(next) => Stage::Statement(next),
+            None if self.transactions.is_some() => return self.next_stage_of_transaction(client),
+            None if state.commits => {
+                if state.wrote {
+                    // Under what the statement is about to push, so they come after it.
+                    let force = |pool: &u16| Step::Force { pool: *pool };
+                    state.steps.extend(self.forcing_pools.iter().map(force));
+                }
+                Stage::Commit
+            }
+            None => Stage::End,
+        };
+    }
+
+    fn next_stage_of_transaction(&mut self, client: u32) {
+        let again = self.next_operation_again(client);
+        let state = &mut self.clients[client as usize];
+        state.stage = match state.commits {
+            _ if again => Stage::Statement(0),
+            true => Stage::Validate,
+            false => Stage::End,
+        };
+    }
+
+    /// A client thinks before it goes on with its transaction.
+    pub(super) fn think(&mut self, client: u32, statement: u16) -> Flow {
+        if self.cpu_ns > 0 {
+            self.push(client, Step::Think { statement });
+            return Flow::Yield;
+        }
+        let think_ns = self.statements[usize::from(statement)].think_ns;
+        self.charge(client, self.causes.think, think_ns);
+        self.calendar.schedule(self.now_ns + think_ns, Event::Client(client));
+        Flow::Wait
+    }
+
     /// Whether every operation has begun.
-    pub(super) fn nothing_left_to_begin(&self) -> bool {
+    pub(crate) fn nothing_left_to_begin(&self) -> bool {
         self.issued == self.program.total
             || (self.arrival_gap_ns.is_some()
                 && self.arrived == self.program.total
@@ -325,6 +377,7 @@ impl Kernel<'_> {
                 None => {
                     self.idle.push(client);
                     self.let_writers_finish();
+                    self.end_open_transactions(client);
                     return false;
                 }
             }
@@ -332,6 +385,7 @@ impl Kernel<'_> {
             self.now_ns
         } else {
             self.let_writers_finish();
+            self.end_open_transactions(client);
             return false;
         };
         let operation = self.issued;
@@ -357,6 +411,10 @@ impl Kernel<'_> {
         state.group = group;
         state.intended_ns = intended_ns;
         state.traced = traced;
+        if self.transactions.is_some() {
+            self.join_transaction(client, begins);
+        }
+        let state = &mut self.clients[client as usize];
         if begins && !self.header_spaces.is_empty() {
             let header = |space: &u16| Step::Page { space: *space, page: 0, write: false };
             state.steps.extend(self.header_spaces.iter().map(header));
@@ -382,6 +440,7 @@ impl Kernel<'_> {
         state.stage = Stage::Idle;
         let latency_ns = self.now_ns - state.intended_ns;
         let group = usize::from(state.group);
+        let failed = self.transactions.as_ref().is_some_and(|all| all.txns[client as usize].failed);
         if state.traced {
             let operation = state.operation;
             self.trace.emit(
@@ -396,14 +455,16 @@ impl Kernel<'_> {
         let spent = &mut self.spent_ns[client as usize * causes..(client as usize + 1) * causes];
         debug_assert_eq!(spent.iter().sum::<u64>(), latency_ns, "every nanosecond has a cause");
         let sums = match self.measured_from_ns {
-            Some(_) => {
+            Some(_) if !failed => {
                 self.latencies[group].record(latency_ns);
                 Some(self.bands.record(latency_ns))
             }
-            None => None,
+            _ => None,
         };
         take_touched(spent, touched, sums);
-        self.sampler.record(latency_ns);
+        if !failed {
+            self.sampler.record(latency_ns);
+        }
         // Counted here, so that an operation and its commit fall on the same side of the warm-up's end.
         let committed = std::mem::take(&mut self.clients[client as usize].committed);
         self.totals.commits += u64::from(committed);
@@ -425,6 +486,12 @@ impl Kernel<'_> {
     pub(super) fn commit(&mut self, client: u32) -> Flow {
         let logs = self.clients[client as usize].logs;
         if logs == 0 {
+            if self.transactions.is_some() {
+                if self.cpu_ns > 0 {
+                    return Flow::Yield;
+                }
+                self.finish_transaction(client);
+            }
             self.clients[client as usize].committed = true;
             self.clients[client as usize].stage = Stage::End;
             // A transaction that changed nothing has nothing to make durable.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use super::budget::{Control, Memory, Options};
+use super::budget::{Control, Memory, Options, TraceLevel};
 use super::calendar::Calendar;
 use super::cause::Causes;
 use super::client::Client;
@@ -15,6 +15,7 @@ use crate::SimulateError;
 use crate::blocks::cpu::Cpu;
 use crate::blocks::query::BoundQuery;
 use crate::blocks::query::bind::Binder;
+use crate::blocks::transaction::Transactions;
 use crate::design::{Code, Diagnostic};
 use crate::metrics::bands::Bands;
 use crate::metrics::histogram::{LATENCIES_BYTES, Latencies};
@@ -24,7 +25,7 @@ use crate::plan::{BlockIndex, FetchSpec, Plan, Route, Spec};
 use crate::prng::Stream;
 use crate::trace::Trace;
 use crate::units::{NS_PER_SECOND, ms_to_ns};
-use crate::workload::access::{Access, KeyChoice};
+use crate::workload::access::{Access, KeyChoice, RowLocking};
 use crate::workload::distribution::KeyDraw;
 use crate::workload::key::KeyLaw;
 use crate::workload::keyspace::KeySpace;
@@ -108,6 +109,10 @@ pub(crate) struct BoundStatement {
     pub(crate) changes_indexed_column: bool,
     /// Bytes of the row that it changes.
     pub(crate) changed_bytes: u32,
+    /// A SELECT that locks its rows.
+    pub(crate) locking: RowLocking,
+    /// The client thinks so long after it.
+    pub(crate) think_ns: u64,
     /// How rows are fetched that an index found.
     pub(crate) fetch: FetchSpec,
     /// A query reads its rows.
@@ -196,7 +201,7 @@ impl<'a> Kernel<'a> {
             .position(|block| matches!(block.spec, Spec::Client { .. }))
             .unwrap_or_default();
         let cpu = cores(plan, config.concurrency);
-        let causes = Causes::new(
+        let mut causes = Causes::new(
             client_block,
             world.disks.iter().map(|disk| disk.block),
             world.pools.iter().map(|pool| pool.block),
@@ -204,6 +209,13 @@ impl<'a> Kernel<'a> {
             world.lsms.iter().map(|lsm| lsm.block),
             cpu.as_ref().map(|cpu| cpu.block),
         );
+        if program.statements.iter().any(|statement| statement.think_ns > 0) {
+            causes.think = causes.add(&["think_time"], client_block);
+        }
+        let transactions = transactions(plan, &world, clients as usize, tables.len(), options, &mut causes);
+        if transactions.is_some() {
+            memory.charge(Transactions::memory_for(clients as usize, tables.len()))?;
+        }
         let remembered = remembered(&program).len();
         let per_client = remembered * 4
             + size_of::<Client>()
@@ -252,6 +264,7 @@ impl<'a> Kernel<'a> {
             skip_lists: world.skip_lists,
             lsm_pages: Vec::new(),
             operators: world.operators,
+            transactions,
             queries,
             query_blocks: world.query_blocks,
             fed: Vec::new(),
@@ -315,6 +328,30 @@ fn cores(plan: &Plan, clients: u32) -> Option<Cpu> {
     blocks.find_map(|(index, block)| match &block.spec {
         Spec::Cpu(cpu) => Some(Cpu::new(index, cpu.cores, clients)),
         _ => None,
+    })
+}
+
+/// The block that governs transactions, if the client leads to one.
+fn transactions(
+    plan: &Plan,
+    world: &World<'_>,
+    clients: usize,
+    tables: usize,
+    options: &Options,
+    causes: &mut Causes,
+) -> Option<Box<Transactions>> {
+    let mut blocks = plan.blocks.iter().enumerate().filter(|(_, block)| block.reachable);
+    blocks.find_map(|(index, block)| {
+        let Spec::Transaction(spec) = &block.spec else { return None };
+        let first = causes.add(&["lock_wait", "backoff", "validation"], index);
+        let wal = spec.log.map(|log| world.numbers.of(log));
+        let back_offs = Stream::new(options.seed, "back-off");
+        let causes = [first, first + 1, first + 2];
+        let mut all = Transactions::new(index, spec.clone(), wal, (clients, tables), back_offs, causes);
+        if options.trace == TraceLevel::Full {
+            all.record(options.max_events);
+        }
+        Some(Box::new(all))
     })
 }
 
@@ -506,6 +543,8 @@ fn bind(
         missing: statement.missing,
         changes_indexed_column: statement.changes_indexed_column,
         changed_bytes: statement.changed_bytes,
+        locking: statement.locking,
+        think_ns: statement.think_ns,
         fetch: match statement.route {
             Route::IndexScan { via, .. } => fetch_of(world.spec(via)),
             _ => FetchSpec::Plain,

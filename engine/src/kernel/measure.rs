@@ -72,6 +72,10 @@ impl Kernel<'_> {
         self.hashes.iter_mut().for_each(|hash| hash.counters.mark());
         self.skip_lists.iter_mut().for_each(|list| list.counters.mark());
         self.operators.iter_mut().for_each(|operator| operator.counters.mark());
+        if let Some(all) = &mut self.transactions {
+            all.integrate(now_ns);
+            all.counters.mark();
+        }
         self.query_blocks.iter_mut().for_each(|query| query.counters.mark());
     }
 

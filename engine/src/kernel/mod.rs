@@ -8,7 +8,7 @@ mod background;
 pub mod budget;
 pub(crate) mod calendar;
 pub(crate) mod cause;
-mod client;
+pub(crate) mod client;
 pub(crate) mod cost;
 mod force;
 pub(crate) mod horizon;
@@ -38,6 +38,7 @@ use crate::blocks::lsm_block::LsmBlock;
 use crate::blocks::operator::Operator;
 use crate::blocks::query::{BoundQuery, QueryBlock};
 use crate::blocks::skip_list_block::SkipListBlock;
+use crate::blocks::transaction::Transactions;
 use crate::blocks::tree_block::TreeBlock;
 use crate::blocks::wal::Wal;
 use crate::metrics::bands::Bands;
@@ -167,6 +168,8 @@ pub(crate) struct Kernel<'a> {
     /// Data blocks of the LSM search in progress.
     pub(crate) lsm_pages: Vec<u32>,
     pub(crate) operators: Vec<Operator>,
+    /// Absent where the design has no transaction block.
+    pub(crate) transactions: Option<Box<Transactions>>,
     /// Statements that join or sort, and the blocks that do.
     pub(crate) queries: Vec<BoundQuery>,
     pub(crate) query_blocks: Vec<QueryBlock>,
@@ -174,7 +177,7 @@ pub(crate) struct Kernel<'a> {
     pub(crate) fed: Vec<u32>,
     pub(crate) clients: Vec<Client>,
     /// Some heap keeps versions of rows, so transactions are numbered.
-    versioned: bool,
+    pub(crate) versioned: bool,
     pub(crate) horizon: Horizon,
     /// By client, by cause: nanoseconds of the operation in progress.
     pub(crate) spent_ns: Vec<u64>,
@@ -268,6 +271,7 @@ impl Kernel<'_> {
                 }
                 Event::PoolTimer(pool) => self.pool_timer(usize::from(pool)),
                 Event::VacuumTimer(worker) => self.vacuum_timer(usize::from(worker)),
+                Event::LockTimer(client) => self.lock_timer(client),
             }
             self.go_on_with_paused(options)?;
             while let Some(client) = self.ready.pop_front() {
@@ -360,6 +364,7 @@ impl Kernel<'_> {
             + self.clients.iter().map(Client::memory_bytes).sum::<u64>()
             + self.query_blocks.iter().map(QueryBlock::memory_bytes).sum::<u64>()
             + self.horizon.memory_bytes()
+            + self.transactions.as_ref().map_or(0, |all| all.memory_bytes())
             + self.trace.memory_bytes()
             + self.backlog.capacity() as u64 * 8
     }

@@ -7,6 +7,7 @@ use super::{Kernel, Source, Storage, TableState, Totals};
 use crate::blocks::buffer::{self, HITS, MISSES};
 use crate::blocks::cpu;
 use crate::blocks::disk::{BUSY_NS, BYTES_READ, BYTES_WRITTEN, PAGES_READ, PAGES_WRITTEN, QUEUED_NS};
+use crate::blocks::transaction;
 use crate::metrics::histogram::Latencies;
 use crate::plan::Spec;
 use crate::report::{BlockResult, LatencyShare, OperationResult, Percentile, Report, Summary, Warning};
@@ -29,6 +30,9 @@ impl Kernel<'_> {
         self.disks.iter_mut().for_each(|disk| disk.integrate(end_ns));
         self.cpu.iter_mut().for_each(|cpu| cpu.integrate(end_ns));
         self.lsms.iter_mut().for_each(|lsm| lsm.lsm.catch_up());
+        if let Some(all) = &mut self.transactions {
+            all.integrate(end_ns);
+        }
         let from_ns = self.measured_from_ns.unwrap_or_default();
         let seconds = ns_to_seconds(end_ns - from_ns);
         let mut all = Latencies::new(3);
@@ -46,6 +50,10 @@ impl Kernel<'_> {
             events: Vec::new(),
             formulas: Vec::new(),
             series: Vec::new(),
+            anomalies: match &self.transactions {
+                Some(all) => all.anomalies(self.control)?,
+                None => None,
+            },
             sampling: None,
             result_hash: String::new(),
         };
@@ -116,8 +124,11 @@ impl Kernel<'_> {
             write_amplification: ratio(disks(BYTES_WRITTEN) as f64, totals.bytes_changed as f64),
             space_amplification: ratio(page_bytes as f64, row_bytes as f64),
             transactions_committed: totals.commits,
-            transactions_aborted: 0,
-            deadlocks: 0,
+            transactions_aborted: self.transactions.as_ref().map_or(0, |all| all.aborts()),
+            deadlocks: self
+                .transactions
+                .as_ref()
+                .map_or(0, |all| all.counters.measured(transaction::DEADLOCKS)),
         }
     }
 
@@ -278,6 +289,10 @@ impl Kernel<'_> {
         }
         for operator in &self.operators {
             results[operator.block].counters = operator.counters.to_map();
+        }
+        if let Some(all) = &self.transactions {
+            results[all.block].counters = all.counters.to_map();
+            results[all.block].gauges = map(all.gauges(interval_ns));
         }
         self.client_result(&mut results[self.client_block], interval_ns);
         results

@@ -6,7 +6,7 @@ use crate::SimulateError;
 use crate::design::{Code, Diagnostic};
 use crate::plan::{Plan, Route, query};
 use crate::prng::{Rng, Stream};
-use crate::workload::access::{self, Access, KeyChoice};
+use crate::workload::access::{self, Access, KeyChoice, RowLocking};
 use crate::workload::query::QueryShape;
 use crate::workload::{OperationType, Table, Workload};
 
@@ -34,6 +34,8 @@ pub(crate) struct Statement {
     pub(crate) missing: bool,
     pub(crate) changes_indexed_column: bool,
     pub(crate) changed_bytes: u32,
+    pub(crate) locking: RowLocking,
+    pub(crate) think_ns: u64,
     pub(crate) query: Option<QueryShape>,
 }
 
@@ -125,6 +127,8 @@ impl Program {
                 missing: statement.missing,
                 changes_indexed_column: statement.changes_indexed_column,
                 changed_bytes: statement.changed_bytes,
+                locking: statement.locking,
+                think_ns: statement.think_ns,
                 query: statement.query,
             });
             program.add_to_group(operation.transaction.as_deref(), name, operation.weight, position);

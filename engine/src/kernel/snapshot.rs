@@ -70,6 +70,7 @@ impl Kernel<'_> {
         self.skip_lists.iter().for_each(|list| states[list.block] = list.state());
         self.wals.iter().for_each(|wal| states[wal.block] = wal.state());
         self.disks.iter().for_each(|disk| states[disk.block] = disk.state());
+        self.transactions.iter().for_each(|all| states[all.block] = all.state());
         self.cpu.iter().for_each(|cpu| states[cpu.block] = cpu.state());
         for (number, query) in self.query_blocks.iter().enumerate() {
             states[query.block] = self.query_state(number);

@@ -1,6 +1,7 @@
 //! Steps: what is left of a statement that had to wait. A client keeps its steps on a stack; executing one may push others.
 
 use super::Kernel;
+use crate::blocks::transaction::{Mode, Reason};
 
 /// One step. Steps are small and plain, so a client's program costs no allocation.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -73,6 +74,18 @@ pub(crate) enum Step {
     Sync { pool: u16 },
     /// Tells the file of a copy-on-write tree where its new root is.
     WriteMeta { pool: u16 },
+    /// The client thinks after a statement of its transaction.
+    Think { statement: u16 },
+    /// Waits for the lock of a row.
+    Lock { table: u16, rank: u32, mode: Mode },
+    /// A statement at read committed is over.
+    EndStatement,
+    /// A change that waited for the commit, by its place among those of its transaction.
+    Apply { place: u32 },
+    /// All that waited for the commit has been done.
+    WritesDone,
+    /// The transaction aborts.
+    Abort { reason: Reason },
     /// A part of a join or a sort is over.
     Query,
     /// What the rows of a page led to comes before the next page.
@@ -136,6 +149,8 @@ impl Kernel<'_> {
             Step::SkipListInsert { list, rank } => self.skip_list_insert(client, list, rank),
             Step::SkipListMoved { list } => self.skip_list_moved(client, list),
             Step::SkipListRemove { list, rank } => self.skip_list_remove(client, list, rank),
+            // In a transaction it is not seen before the commit.
+            Step::RowArrived { .. } if self.transactions.is_some() => Flow::Next,
             Step::RowArrived { table } => {
                 let state = &mut self.tables[usize::from(table)];
                 state.arrived += 1;
@@ -155,6 +170,12 @@ impl Kernel<'_> {
             Step::Checkpoint { pool } => self.checkpoint(client, pool),
             Step::Sync { pool } => self.sync(client, pool),
             Step::WriteMeta { pool } => self.write_meta(client, pool),
+            Step::Think { statement } => self.think(client, statement),
+            Step::Lock { table, rank, mode } => self.lock_row(client, table, rank, mode),
+            Step::EndStatement => self.end_statement(client),
+            Step::Apply { place } => self.apply(client, place),
+            Step::WritesDone => self.writes_done(client),
+            Step::Abort { reason } => self.abort_transaction(client, reason),
             Step::Query => self.query(client),
             Step::Fed => self.fed(client),
             Step::FeedRow { statement, rank } => self.feed_row(client, statement, rank),

@@ -12,8 +12,48 @@ pub(super) fn check(blocks: &[PlanBlock], found: &mut Vec<Diagnostic>) {
     check_page_sizes(blocks, found);
     check_pools(blocks, found);
     check_copy_on_write(blocks, found);
+    check_transactions(blocks, found);
     check_fetches(blocks, found);
     super::query::check(blocks, found);
+}
+
+/// One block governs every transaction, and its locks are the only ones transactions wait for.
+fn check_transactions(blocks: &[PlanBlock], found: &mut Vec<Diagnostic>) {
+    let Some(out) = blocks.iter().find_map(|block| match &block.spec {
+        Spec::Client { out } => Some(out),
+        _ => None,
+    }) else {
+        return;
+    };
+    let Some(governing) = out.iter().find(|block| matches!(blocks[**block].spec, Spec::Transaction(_)))
+    else {
+        return;
+    };
+    let governing = &blocks[*governing].id;
+    for other in out.iter().filter(|block| blocks[**block].id != *governing) {
+        let id = &blocks[*other].id;
+        let message = match blocks[*other].spec {
+            Spec::Transaction(_) => format!(
+                "\"{governing}\" governs the client's transactions already: a design has one such block"
+            ),
+            _ => format!(
+                "the client's operations run in transactions of \"{governing}\": connect its \"out\" port to \"{id}\" instead"
+            ),
+        };
+        let path = ["blocks", &other.to_string()];
+        found.push(Diagnostic::error(Code::PortMismatch, &path, message).at_block(id));
+    }
+    for (index, block) in blocks.iter().enumerate().filter(|(_, block)| block.reachable) {
+        if matches!(&block.spec, Spec::BufferPool(pool) if pool.at_commit.is_some()) {
+            let message = format!(
+                "pool \"{}\" writes changed pages at commit, for a database that takes one writing transaction at a time: it has no use \
+                 for the transactions of \"{governing}\"",
+                block.id
+            );
+            let path = ["blocks", &index.to_string(), "parameters", "write_back"];
+            found.push(Diagnostic::error(Code::ParameterOutOfRange, &path, message).at_block(&block.id));
+        }
+    }
 }
 
 /// Visibility maps and bitmaps of places are PostgreSQL's, over a heap.

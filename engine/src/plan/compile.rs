@@ -8,7 +8,7 @@ use super::route::{self, table_of};
 use super::{
     AtCommit, BlockIndex, BloomKind, CheckpointSpec, ColumnSpec, CommitMode, CompactionKind, CpuSpec,
     DiskSpec, FetchSpec, HashSpec, HeapSpec, LsmBuild, LsmSpec, PageFormat, Plan, PlanBlock, PolicyKind,
-    PoolSpec, Processor, RecordFormat, SkipListSpec, Spec, TreeSpec, VacuumSpec, WalSpec, WriterSpec,
+    PoolSpec, Processor, RecordFormat, Scheme, SkipListSpec, Spec, TreeSpec, VacuumSpec, WalSpec, WriterSpec,
 };
 use crate::blocks::hash::Method;
 use crate::design::catalog::{self, BlockType, ParameterDefault, Persona};
@@ -39,7 +39,7 @@ pub(crate) fn compile(canvas: &Canvas, found: &mut Vec<Diagnostic>) -> Option<Pl
     super::checks::check(&blocks, found);
 
     let client_out = blocks.iter().find_map(|block| match &block.spec {
-        Spec::Client { out } => Some(out.clone()),
+        Spec::Client { out } => Some(super::transaction::serving(out, &blocks)),
         _ => None,
     })?;
     let mut names: Vec<&str> = blocks.iter().filter_map(|block| table_of(&block.spec)).collect();
@@ -69,7 +69,7 @@ fn processor(persona: Option<&str>) -> Processor {
 }
 
 /// Reads one block's parameters and ports.
-struct Reader<'a> {
+pub(super) struct Reader<'a> {
     canvas: &'a Canvas,
     index: usize,
     block: &'a Block,
@@ -81,6 +81,9 @@ impl Reader<'_> {
     fn spec(&self) -> Option<Spec> {
         Some(match self.kind.kind {
             "client" => Spec::Client { out: self.targets("out") },
+            "two-phase-locking" => Spec::Transaction(self.transaction(Scheme::TwoPhaseLocking)?),
+            "mvcc" => Spec::Transaction(self.transaction(Scheme::Mvcc)?),
+            "occ" => Spec::Transaction(self.transaction(Scheme::Occ)?),
             "index-scan" => Spec::IndexScan {
                 index: self.target("index")?,
                 table: self.target("table"),
@@ -377,7 +380,7 @@ impl Reader<'_> {
         })
     }
 
-    fn targets(&self, port: &str) -> Vec<BlockIndex> {
+    pub(super) fn targets(&self, port: &str) -> Vec<BlockIndex> {
         let from = &self.canvas.blocks[self.index].id;
         self.canvas
             .connections
@@ -389,7 +392,7 @@ impl Reader<'_> {
             .collect()
     }
 
-    fn target(&self, port: &str) -> Option<BlockIndex> {
+    pub(super) fn target(&self, port: &str) -> Option<BlockIndex> {
         self.targets(port).first().copied()
     }
 
@@ -403,7 +406,7 @@ impl Reader<'_> {
         preset.or_else(|| self.kind.parameter(name).map(|parameter| &parameter.default))
     }
 
-    fn integer(&self, name: &str) -> Option<u32> {
+    pub(super) fn integer(&self, name: &str) -> Option<u32> {
         match self.given(name) {
             Some(value) => crate::design::reader::whole_number(value).and_then(|whole| whole.try_into().ok()),
             None => match self.default(name)? {
@@ -413,7 +416,7 @@ impl Reader<'_> {
         }
     }
 
-    fn number(&self, name: &str) -> Option<f64> {
+    pub(super) fn number(&self, name: &str) -> Option<f64> {
         match self.given(name) {
             Some(value) => value.as_f64(),
             None => match self.default(name)? {
@@ -433,7 +436,7 @@ impl Reader<'_> {
         }
     }
 
-    fn text(&self, name: &str) -> Option<String> {
+    pub(super) fn text(&self, name: &str) -> Option<String> {
         match self.given(name) {
             Some(value) => value.as_str().map(str::to_owned),
             None => match self.default(name)? {

@@ -5,7 +5,7 @@ use std::fmt;
 use super::query::JoinMethod;
 use super::{
     AtCommit, BlockIndex, BloomKind, CommitMode, CompactionKind, FetchSpec, LsmBuild, PageFormat, Plan,
-    PolicyKind, PoolSpec, Processor, RecordFormat, Route, Spec, TreeSpec,
+    PolicyKind, PoolSpec, Processor, RecordFormat, Route, Scheme, Spec, TransactionSpec, TreeSpec,
 };
 use crate::blocks::hash::Method;
 use crate::units::{ns_to_ms, ns_to_seconds};
@@ -78,6 +78,28 @@ impl Plan {
         }
     }
 
+    fn transaction(&self, transaction: &TransactionSpec) -> Vec<String> {
+        let out: Vec<&str> = transaction.out.iter().map(|block| self.id(*block)).collect();
+        let log = transaction.log.map_or_else(String::new, |log| format!(", log → {}", self.id(log)));
+        let conflicts = match transaction.scheme {
+            Scheme::Occ => "validation at commit",
+            _ => transaction.policy.name(),
+        };
+        let aborted = match transaction.max_retries {
+            0 => "aborted transactions have failed".to_owned(),
+            retries => format!(
+                "aborted transactions are run again up to {retries} times after {} ms",
+                ns_to_ms(transaction.back_off_ns)
+            ),
+        };
+        let isolation = transaction.isolation.name().replace('_', " ");
+        let scheme = transaction.scheme.name();
+        vec![
+            format!("{scheme}, {isolation}, {conflicts}; {aborted}"),
+            format!("out → {}{log}", out.join(", ")),
+        ]
+    }
+
     fn spill(&self, spill: Option<BlockIndex>) -> String {
         spill.map_or_else(|| "in memory only".to_owned(), |spill| format!("spill → {}", self.id(spill)))
     }
@@ -120,6 +142,7 @@ impl Plan {
                 let out: Vec<&str> = out.iter().map(|block| self.id(*block)).collect();
                 vec![format!("out → {}", out.join(", "))]
             }
+            Spec::Transaction(transaction) => self.transaction(transaction),
             Spec::IndexScan { index, table, fetch } => {
                 let table = table.map_or_else(String::new, |table| format!(", table → {}", self.id(table)));
                 let fetch = match fetch {

@@ -6,8 +6,10 @@ pub(crate) mod compile;
 mod explain;
 pub(crate) mod query;
 pub(crate) mod route;
+mod transaction;
 
 pub(crate) use route::{Route, TablePlan};
+pub(crate) use transaction::{DeadlockPolicy, Isolation, Scheme, TransactionSpec, Victim};
 
 use crate::blocks::hash::Method;
 use crate::workload::InsertOrder;
@@ -40,6 +42,7 @@ pub(crate) struct PlanBlock {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Spec {
     Client { out: Vec<BlockIndex> },
+    Transaction(TransactionSpec),
     IndexScan { index: BlockIndex, table: Option<BlockIndex>, fetch: FetchSpec },
     SeqScan { table: BlockIndex, read_ahead_pages: u32 },
     BtreeIndex(TreeSpec),

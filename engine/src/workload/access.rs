@@ -11,6 +11,8 @@
 //! | `missing` | true: a point SELECT through an index asks for a key next to the chosen one that does not exist |
 //! | `changes_indexed_column` | true: an UPDATE gives the column of every index that is not on the key a new value |
 //! | `changed_bytes` | bytes of the row that an UPDATE changes; the whole row without the key when absent |
+//! | `locking` | of a SELECT: `share` or `update` locks its rows as SELECT … FOR SHARE and FOR UPDATE do, where the design has a transaction block |
+//! | `think_time_ms` | the client thinks so long after this statement, inside its transaction |
 //! | `key_column` | the key's name in the template |
 //! | `name` | the operation's name in the report, and by which later operations of its transaction call it |
 //!
@@ -27,12 +29,16 @@ use super::{Config, Operation, OperationType, Table, Workload};
 use crate::design::nearest;
 use crate::design::reader::{Fields, child};
 use crate::design::{Code, Diagnostic};
+use crate::units::ms_to_ns;
 
+/// Longest think time of a statement.
+const MAX_THINK_TIME_MS: f64 = 3_600_000.0;
+const LOCKING: &[(&str, RowLocking)] = &[("share", RowLocking::Share), ("update", RowLocking::Update)];
 /// Most rows a stated range may have.
 const MAX_RANGE_ROWS: u64 = 1_000_000;
 /// Most times that an operation is repeated.
 const MAX_REPEATS: u64 = 1_000;
-const PARAMETERS: [&str; 11] = [
+const PARAMETERS: [&str; 13] = [
     "access",
     "table",
     "rows",
@@ -42,6 +48,8 @@ const PARAMETERS: [&str; 11] = [
     "missing",
     "changes_indexed_column",
     "changed_bytes",
+    "locking",
+    "think_time_ms",
     "key_column",
     "name",
 ];
@@ -61,8 +69,21 @@ pub(crate) struct Statement {
     pub(crate) changes_indexed_column: bool,
     /// Bytes of the row that an UPDATE changes.
     pub(crate) changed_bytes: u32,
+    pub(crate) locking: RowLocking,
+    pub(crate) think_ns: u64,
     /// Of a query that joins or sorts.
     pub(crate) query: Option<QueryShape>,
+}
+
+/// Whether a SELECT locks the rows it reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum RowLocking {
+    #[default]
+    None,
+    Share,
+    Update,
+    /// It belongs to a query that joins or sorts, which locks nothing.
+    Never,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -186,6 +207,23 @@ pub(crate) fn statement(
             return None;
         }
     }
+    if stated.locking.is_some() && operation.kind != OperationType::Select {
+        found.push(operation_error(
+            Code::OperationMismatch,
+            child(&child(&path, "parameters"), "locking"),
+            "only a SELECT can have \"locking\"; changes lock their rows anyway".to_owned(),
+        ));
+        return None;
+    }
+    let think_time_ms = stated.think_time_ms.unwrap_or(0.0);
+    if !(0.0..=MAX_THINK_TIME_MS).contains(&think_time_ms) {
+        found.push(operation_error(
+            Code::ValueOutOfRange,
+            child(&child(&path, "parameters"), "think_time_ms"),
+            format!("from 0 to {MAX_THINK_TIME_MS} ms; it is {think_time_ms}"),
+        ));
+        return None;
+    }
     let changed_bytes = match stated.changed_bytes {
         None => row.record_bytes.saturating_sub(row.key_bytes),
         Some(bytes) if (1..=u64::from(row.record_bytes)).contains(&bytes) => bytes as u32,
@@ -207,6 +245,8 @@ pub(crate) fn statement(
         missing,
         changes_indexed_column: stated.changes_indexed_column.unwrap_or_default(),
         changed_bytes,
+        locking: stated.locking.unwrap_or_default(),
+        think_ns: ms_to_ns(think_time_ms),
         query,
     })
 }
@@ -268,6 +308,8 @@ struct Stated {
     missing: Option<bool>,
     changes_indexed_column: Option<bool>,
     changed_bytes: Option<u64>,
+    locking: Option<RowLocking>,
+    think_time_ms: Option<f64>,
     key_column: Option<String>,
     query: StatedQuery,
 }
@@ -333,6 +375,8 @@ impl Stated {
                 .optional("changes_indexed_column")
                 .and_then(|value| read_flag(value, "changes_indexed_column", &path, found)),
             changed_bytes: fields.optional_whole("changed_bytes", found),
+            locking: fields.optional_choice("locking", LOCKING, found),
+            think_time_ms: fields.optional_number("think_time_ms", found),
             key_column: fields.optional_text("key_column", found).map(str::to_owned),
             query: StatedQuery::read(&fields, &path, found),
         };

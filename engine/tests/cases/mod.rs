@@ -1,5 +1,6 @@
 //! Typed, bounded designs and workloads of every shape, and what must hold of each: no panic, an end, figures that can be.
 
+use engine::report::BlockResult;
 use engine::{Control, Options, Report, SimulateError, StopCause, TraceLevel, design, simulate, workload};
 use proptest::{prelude::*, sample::select};
 use serde_json::{Value, json};
@@ -357,10 +358,14 @@ fn operation() -> impl Strategy<Value = Value> {
         ("INSERT", "INSERT INTO main VALUES (?)"),
         ("DELETE", "DELETE FROM main WHERE id = ?"),
     ]);
+    let manner = (select(vec![0.0, 0.0, 0.2]), prop::option::of(select(vec!["share", "update"])));
     let repeats = select(vec![Value::Null, json!(3), json!({"min": 1, "max": 4})]);
-    (statement, any::<bool>(), key(), repeats).prop_map(|((kind, template), joined, key, repeat)| {
+    (statement, any::<bool>(), manner, key(), repeats).prop_map(|((kind, template), joined, (think_time_ms, locking), key, repeat)| {
         let transaction = joined.then_some("t");
-        let parameters = json!({"name": "one", "key": key, "repeat": repeat});
+        let mut parameters = json!({"name": "one", "key": key, "repeat": repeat, "think_time_ms": think_time_ms});
+        if let (Some(locking), "SELECT") = (locking, kind) {
+            parameters["locking"] = json!(locking);
+        }
         json!({"type": kind, "template": template, "weight": 1, "transaction": transaction, "parameters": parameters})
     })
 }
@@ -420,7 +425,10 @@ fn config() -> impl Strategy<Value = Value> {
 
 fn sane(report: &Report, operations: u64) {
     let summary = &report.summary;
-    assert_eq!(summary.operations, operations);
+    // What failed counts among the operations of the run, not among those that were served.
+    let failed = |block: &BlockResult| block.counters.get("operations_failed").and_then(Value::as_u64);
+    let failed: u64 = report.blocks.iter().filter_map(failed).sum();
+    assert_eq!(summary.operations + failed, operations);
     for figure in
         [summary.throughput_qps, summary.latency_mean_ms, summary.latency_p99_ms, summary.simulated_seconds]
     {
@@ -436,6 +444,58 @@ fn sane(report: &Report, operations: u64) {
     assert_eq!(report.result_hash, report.compute_hash());
 }
 
+/// A block of transactions: its kind and parameters.
+fn transactions() -> impl Strategy<Value = (&'static str, Value)> {
+    let on_abort = (select(vec!["retry", "fail"]), 1u32..4, select(vec![0.0, 0.5]));
+    let locking = (
+        select(vec!["read_uncommitted", "read_committed", "repeatable_read", "serializable"]),
+        select(vec!["detection", "no_wait", "wait_die", "wound_wait", "timeout"]),
+        select(vec![0.0, 0.1, 5.0]),
+        select(vec!["requester", "fewest_locks", "youngest"]),
+    );
+    (select(vec!["two-phase-locking", "mvcc", "occ"]), locking, on_abort).prop_map(
+        |(kind, (isolation, policy, deadlock_timeout_ms, victim), (on_abort, max_retries, backoff_ms))| {
+            let mut parameters =
+                json!({"on_abort": on_abort, "max_retries": max_retries, "backoff_ms": backoff_ms});
+            match kind {
+                "two-phase-locking" => {
+                    parameters["isolation"] = json!(isolation);
+                    parameters["deadlock_policy"] = json!(policy);
+                    parameters["deadlock_timeout_ms"] = json!(deadlock_timeout_ms);
+                    parameters["victim"] = json!(victim);
+                    parameters["lock_timeout_ms"] = json!(0.5);
+                }
+                "mvcc" => {
+                    let known = if isolation == "read_uncommitted" { "read_committed" } else { isolation };
+                    parameters["isolation"] = json!(known);
+                    parameters["deadlock_timeout_ms"] = json!(deadlock_timeout_ms);
+                }
+                _ => {}
+            }
+            (kind, parameters)
+        },
+    )
+}
+
+/// Puts a block of transactions between the client and what it leads to. Pools that write at commit take none.
+fn governed(canvas: &mut Value, (kind, parameters): (&str, Value)) {
+    let blocks = canvas["blocks"].as_array().unwrap();
+    if blocks.iter().any(|block| block["parameters"]["write_back"] == "commit") {
+        return;
+    }
+    for connection in canvas["connections"].as_array_mut().unwrap() {
+        if connection["source"] == json!({"blockId": "client", "port": "out"}) {
+            connection["source"]["blockId"] = json!("transactions");
+        }
+    }
+    let block =
+        json!({"id": "transactions", "type": kind, "position": {"x": 0, "y": 0}, "parameters": parameters});
+    let wire = json!({"id": "governed", "source": {"blockId": "client", "port": "out"},
+                      "target": {"blockId": "transactions", "port": "in"}});
+    canvas["blocks"].as_array_mut().unwrap().push(block);
+    canvas["connections"].as_array_mut().unwrap().push(wire);
+}
+
 /// A design, its workload, how much is told and the seed.
 pub type Case = (Value, Value, TraceLevel, u64);
 
@@ -445,8 +505,12 @@ pub fn case() -> impl Strategy<Value = Case> {
         .prop_map(|(operations, config)| json!({"operations": operations, "config": config}));
     let both = prop_oneof![9 => (designs, workloads), 1 => query_case()];
     let traces = select(vec![TraceLevel::None, TraceLevel::Sampled, TraceLevel::Full]);
-    (both, prop::option::of(1u32..4), traces, 0u64..5).prop_map(
-        |((mut canvas, workload), cores, trace, seed)| {
+    let extras = (prop::option::of(1u32..4), prop::option::of(transactions()));
+    (both, extras, traces, 0u64..5).prop_map(
+        |((mut canvas, workload), (cores, transactions), trace, seed)| {
+            if let Some(transactions) = transactions {
+                governed(&mut canvas, transactions);
+            }
             if let Some(cores) = cores {
                 let cpu = json!({"id": "cpu", "type": "cpu", "position": {"x": 0, "y": 0}, "parameters": {"cores": cores}});
                 let wire = json!({"id": "cores", "source": {"blockId": "client", "port": "cpu"},

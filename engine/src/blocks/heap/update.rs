@@ -276,6 +276,9 @@ impl Kernel<'_> {
             });
             return if current { self.tree_insert(client, tree, rank) } else { Flow::Next };
         }
+        self.note_index_entry(client, table, tree, rank);
+        let state = &self.tables[usize::from(table)];
+        let column = state.column_indexes.iter().find(|column| column.tree == tree);
         let heap = &self.heaps[usize::from(heap)];
         let page_of = |rank: u32| {
             heap.page_of(match column {

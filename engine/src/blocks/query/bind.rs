@@ -6,7 +6,7 @@ use crate::plan::query::{Input, JoinMethod, JoinSpec, sorted_input};
 use crate::plan::route::table_of;
 use crate::plan::{BlockIndex, FetchSpec, Plan, Spec};
 use crate::prng::Stream;
-use crate::workload::access::Access;
+use crate::workload::access::{Access, RowLocking};
 use crate::workload::query::{Passing, QueryShape};
 use crate::workload::{OperationType, Table};
 
@@ -150,6 +150,8 @@ impl Binder<'_> {
             fetch,
             feeds: access == Access::Scan,
             remember: None,
+            locking: RowLocking::Never,
+            think_ns: 0,
         });
         let bitmap = matches!(fetch, FetchSpec::Bitmap { .. });
         let stored_in_order = matches!(blocks[input.block()].spec, Spec::Clustered(_));

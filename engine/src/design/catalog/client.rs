@@ -34,7 +34,7 @@ pub(super) const CLIENT: BlockType = BlockType {
         ],
         not_modelled: &[
             "Network time between client and server.",
-            "Locks between transactions: operations neither wait for each other's rows nor abort.",
+            "Without a transaction block: locks; operations neither wait for each other's rows nor abort.",
         ],
         measured_by: &[],
     },

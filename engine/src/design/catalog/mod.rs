@@ -13,9 +13,13 @@ mod index_scan;
 mod joins;
 mod lsm_tree;
 mod model;
+mod mvcc;
+mod occ;
 mod personas;
 mod seq_scan;
 mod skip_list;
+mod transaction;
+mod two_phase_locking;
 mod wal;
 
 use std::fmt;
@@ -281,6 +285,9 @@ const PAGE_SIZE: Parameter = Parameter {
 
 const BLOCK_TYPES: &[BlockType] = &[
     client::CLIENT,
+    two_phase_locking::TWO_PHASE_LOCKING,
+    mvcc::MVCC,
+    occ::OCC,
     index_scan::INDEX_SCAN,
     seq_scan::SEQ_SCAN,
     joins::NESTED_LOOP_JOIN,

@@ -102,6 +102,13 @@ const PERSONAS: &[Persona] = &[
                     ("checkpoint_completion_target", Number(0.9)),
                 ],
             },
+            Preset {
+                kind: "mvcc",
+                parameters: &[
+                    ("isolation", Text("read_committed")),
+                    ("deadlock_timeout_ms", Number(1_000.0)),
+                ],
+            },
             Preset { kind: "seq-scan", parameters: &[("read_ahead_pages", Integer(16))] },
             Preset {
                 kind: "hash-join",
@@ -127,6 +134,26 @@ const PERSONAS: &[Persona] = &[
                       under 50 %. Values are the defaults of MySQL 8.0 and MariaDB 10.11.",
         template_slug: "innodb",
         presets: &[
+            // Plain reads see the transaction's snapshot; writes lock rows, take the newest version and look for deadlocks at once.
+            Preset {
+                kind: "mvcc",
+                parameters: &[
+                    ("isolation", Text("repeatable_read")),
+                    ("write_rule", Text("newest_version")),
+                    ("deadlock_timeout_ms", Number(0.0)),
+                    ("victim", Text("fewest_locks")),
+                ],
+            },
+            // Its isolation level SERIALIZABLE: reads lock, too.
+            Preset {
+                kind: "two-phase-locking",
+                parameters: &[
+                    ("isolation", Text("serializable")),
+                    ("deadlock_policy", Text("detection")),
+                    ("deadlock_timeout_ms", Number(0.0)),
+                    ("victim", Text("fewest_locks")),
+                ],
+            },
             Preset {
                 kind: "clustered-storage",
                 parameters: &[
