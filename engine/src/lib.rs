@@ -11,15 +11,19 @@ mod error;
 pub mod estimate;
 #[cfg(feature = "cli")]
 pub mod fidelity;
+pub mod formulas;
 mod kernel;
 mod metrics;
 pub mod plan;
 mod prng;
+pub mod replications;
 pub mod report;
 pub mod sampling;
+pub mod sweep;
 pub mod templates;
 mod trace;
 mod units;
+pub mod warmup;
 pub mod workload;
 
 pub use design::{Canvas, Checked, Code, Diagnostic, Severity, catalog};

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
+use crate::formulas::FormulaCheck;
 use crate::sampling::SamplingResult;
 
 /// The result of one simulation. All times are virtual.
@@ -25,6 +26,9 @@ pub struct Report {
     pub events: Vec<Event>,
     /// Events that happened in traced operations, kept or not.
     pub event_count: u64,
+    /// Closed forms beside what was simulated, where there are any.
+    #[serde(default)]
+    pub formulas: Vec<FormulaCheck>,
     pub warnings: Vec<Warning>,
     /// How the run was sampled; absent when all of it was simulated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -177,6 +181,7 @@ impl Report {
             self.event_count
         );
         list(&format!("{head},\"events\":"), &mut self.events.iter().map(canonical))?;
+        list(",\"formulas\":", &mut self.formulas.iter().map(canonical))?;
         list(",\"latency_breakdown\":", &mut self.latency_breakdown.iter().map(canonical))?;
         list(",\"operations\":", &mut self.operations.iter().map(canonical))?;
         let sampling =
@@ -235,6 +240,7 @@ mod tests {
             series: Vec::new(),
             events: (0..3).map(event).collect(),
             event_count: 9,
+            formulas: Vec::new(),
             warnings: vec![warning.clone(), warning],
             sampling: Some(SamplingResult {
                 rate: 0.5,

@@ -62,12 +62,12 @@ fn pinned_reports() {
         digest[..8].iter().map(|byte| format!("{byte:02x}")).collect::<String>()
     };
     let pinned = [
-        ("heap-btree", "ycsb-a", "fc5056846c30e10d"),
-        ("heap-btree", "ycsb-e", "f2f7da7f8badb502"),
-        ("clustered-large-pool", "ycsb-f", "b9cb019010a74b2e"),
-        ("ingest-async-cloud", "inserts", "085005a24f7455b3"),
-        ("lsm-leveled", "ycsb-a", "750b6c60eba7564f"),
-        ("full-scan-ssd", "full-scans", "5463663594683559"),
+        ("heap-btree", "ycsb-a", "0abca44fe3e53d1b"),
+        ("heap-btree", "ycsb-e", "8c33efea146f04c5"),
+        ("clustered-large-pool", "ycsb-f", "2bc416b73d98ee3a"),
+        ("ingest-async-cloud", "inserts", "bc8a3c08d32c4409"),
+        ("lsm-leveled", "ycsb-a", "fdcfac706b613bf3"),
+        ("full-scan-ssd", "full-scans", "f85163e5d86a2829"),
     ];
     let found: Vec<_> =
         pinned.iter().map(|(design, workload, _)| (*design, *workload, hash(design, workload))).collect();

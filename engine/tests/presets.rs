@@ -208,8 +208,7 @@ fn every_design_runs_its_workload_and_finds_what_it_asks_for() {
             template.slug
         );
         assert!(report.summary.pages_read > 0 && report.summary.throughput_qps > 100.0, "{}", template.slug);
-        let names: Vec<&str> = report.operations.iter().map(|operation| &*operation.name).collect();
-        assert!(names.len() >= 1 && report.operations.iter().all(|one| one.operations > 0), "{names:?}");
+        assert!(report.operations.iter().all(|one| one.operations > 0), "{}", template.slug);
     }
 }
 

@@ -118,6 +118,8 @@ fn what_a_sample_cannot_tell_is_refused_or_run_as_a_whole() {
     assert!(told(&scans, Sampling::OneIn(2)).contains("reads all of table"));
     let sequential = asked(&[(READ, 1.0, Value::Null)], "sequential");
     assert!(told(&sequential, Sampling::OneIn(2)).contains("in an order"));
+    let parts = asked(&[(READ, 1.0, serde_json::json!({"key": {"parts": 5}}))], "uniform");
+    assert!(told(&parts, Sampling::OneIn(2)).contains("belong to others"));
     let reads = asked(&[(READ, 1.0, Value::Null)], "uniform");
     assert!(told(&reads, Sampling::OneIn(1_000)).contains("at most one in 31"));
 

@@ -599,7 +599,7 @@ fn a_key_belongs_to_an_earlier_statement_of_its_transaction() {
     }
     let both = json!({"of": "parent", "parts": 3});
     assert_eq!(told(both, "parent", 1), ["VALUE_OUT_OF_RANGE operations.1.parameters.key.parts"]);
-    assert_eq!(told(json!({"parts": 3}), "parent", 1_000), ["TOO_LARGE operations.11.parameters.repeat"]);
+    assert_eq!(told(json!({"parts": 3}), "parent", 1_000), ["TOO_LARGE operations.10.parameters.repeat"]);
 }
 
 #[test]

@@ -39,7 +39,7 @@ impl Loop {
 
     /// `next`, or the place behind the loop where the operation has made all its rounds.
     pub(super) fn skip(&self, stream: Stream, operation: u64, number: usize, next: u16) -> u16 {
-        if !self.places().contains(&next) || !(next - self.first).is_multiple_of(self.length) {
+        if !self.places().contains(&next) || (next - self.first) % self.length != 0 {
             return next;
         }
         let round = (next - self.first) / self.length;

@@ -236,7 +236,7 @@ pub(crate) fn simulate(
     let mut kernel = Kernel::load(plan, workload, one_in, options, control)?;
     kernel.run(options)?;
     let part = kernel.part(one_in.unwrap_or(1));
-    let report = kernel.into_report(options)?;
+    let report = kernel.into_report(one_in.is_none().then_some(workload), options)?;
     control.set_progress(1, 1);
     Ok((report, part))
 }

@@ -4,7 +4,6 @@ use serde_json::{Map, Value, json};
 
 use super::budget::{Options, StopCause};
 use super::{Kernel, Source, Storage, TableState, Totals};
-use crate::VERSION;
 use crate::blocks::buffer::{self, HITS, MISSES};
 use crate::blocks::cpu;
 use crate::blocks::disk::{BUSY_NS, BYTES_READ, BYTES_WRITTEN, PAGES_READ, PAGES_WRITTEN, QUEUED_NS};
@@ -12,11 +11,19 @@ use crate::metrics::histogram::Latencies;
 use crate::plan::Spec;
 use crate::report::{BlockResult, LatencyShare, OperationResult, Percentile, Report, Summary, Warning};
 use crate::units::{NS_PER_SECOND, ns_to_ms, ns_to_seconds};
+use crate::{VERSION, Workload, formulas, warmup};
 
 impl Kernel<'_> {
+    /// `whole`: the workload, where it was not a sample of it that ran. A sample's figures are extrapolated afterwards, so formulas have
+    /// nothing to be compared with yet.
+    ///
     /// # Errors
     /// Someone said stop while it was being written.
-    pub(super) fn into_report(mut self, options: &Options) -> Result<Report, StopCause> {
+    pub(super) fn into_report(
+        mut self,
+        whole: Option<&Workload>,
+        options: &Options,
+    ) -> Result<Report, StopCause> {
         let end_ns = self.now_ns;
         self.close_bucket(end_ns);
         self.disks.iter_mut().for_each(|disk| disk.integrate(end_ns));
@@ -37,11 +44,18 @@ impl Kernel<'_> {
             warnings: self.warnings(seconds),
             event_count: self.trace.happened(),
             events: Vec::new(),
+            formulas: Vec::new(),
             series: Vec::new(),
             sampling: None,
             result_hash: String::new(),
         };
         report.series = self.sampler.into_series();
+        if let Some(workload) = whole {
+            let run = formulas::Run { plan: self.plan, workload, program: &self.program, report: &report };
+            report.formulas = formulas::cross_check(&run);
+            report.warnings.extend(formulas::warnings(&report.formulas));
+            report.warnings.extend(warmup::warning(&report));
+        }
         let blocks = &self.plan.blocks;
         report.events = self.trace.into_events(|block| blocks[block].id.clone(), self.control)?;
         report.result_hash = report.hash(|| self.control.check())?;

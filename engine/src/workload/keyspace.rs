@@ -14,7 +14,7 @@ pub(crate) struct KeySpace {
     /// Of all records; of the random ones where the others ascend.
     permutation: Permutation,
     random: RandomRecords,
-    groups: Option<Groups>,
+    groups: Option<Box<Groups>>,
 }
 
 impl KeySpace {
@@ -28,7 +28,8 @@ impl KeySpace {
         let stream = Stream::new(seed, &format!("keys of {}", table.name));
         let groups = match table.insert_order {
             InsertOrder::Grouped { groups, run } => {
-                Some(Groups::new((groups, run), table.record_count, universe, stream, &mut look)?)
+                let all = Groups::new((groups, run), table.record_count, universe, stream, &mut look)?;
+                Some(Box::new(all))
             }
             _ => None,
         };
@@ -56,7 +57,7 @@ impl KeySpace {
 
     /// Groups of rows; 1 where rows fall into none.
     pub(crate) fn groups(&self) -> u64 {
-        self.groups.as_ref().map_or(1, Groups::groups)
+        self.groups.as_ref().map_or(1, |groups| groups.groups())
     }
 
     /// The group of a record, and how many there are.

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use engine::formulas::Relation;
 use engine::report::Percentile;
 use engine::{Report, catalog, templates};
 use serde_json::{Value, json};
@@ -164,6 +165,30 @@ pub(crate) fn summary_text(report: &Report) -> String {
         let _ =
             writeln!(text, "{:<20} {:<18} {:>11}", block.block_id, block.kind, percent(block.utilization));
     }
+    if !report.formulas.is_empty() {
+        let _ =
+            writeln!(text, "\n{:<28} {:<14} {:>14} {:>14}", "formula", "block", "by formula", "simulated");
+    }
+    for check in &report.formulas {
+        let relation = match check.relation {
+            Relation::Equal => "",
+            Relation::AtMost => "≤ ",
+            Relation::AtLeast => "≥ ",
+        };
+        let verdict = match (&check.why_not, check.agrees) {
+            (Some(why_not), _) => format!("not valid here: {why_not}"),
+            (None, true) => "agrees".to_owned(),
+            (None, false) => "DISAGREES".to_owned(),
+        };
+        let _ = writeln!(
+            text,
+            "{:<28} {:<14} {:>14} {:>14}  {verdict}",
+            check.name,
+            check.block_id.as_deref().unwrap_or_default(),
+            format!("{relation}{}", figure(check.formula_value)),
+            figure(check.simulated_value)
+        );
+    }
     for warning in &report.warnings {
         let _ = writeln!(text, "\nwarning {}: {}", warning.code, warning.message);
     }
@@ -176,4 +201,17 @@ pub(crate) fn summary_text(report: &Report) -> String {
         &report.result_hash[..12.min(report.result_hash.len())]
     );
     text
+}
+
+/// A number with four significant digits, or all digits before its point.
+pub(crate) fn figure(value: f64) -> String {
+    let size = value.abs();
+    let decimals = match size {
+        _ if size >= 1e3 || value == 0.0 => 0,
+        _ if size >= 1e2 => 1,
+        _ if size >= 10.0 => 2,
+        _ if size >= 1.0 => 3,
+        _ => 4,
+    };
+    format!("{value:.decimals$}")
 }
