@@ -252,6 +252,11 @@ fn no_template_disagrees_with_a_formula() {
     for design in templates::designs() {
         for slug in [design.workload_slug, "ycsb-c"] {
             let mut workload = templates::workload(slug).unwrap().workload();
+            // A design for tables of its own has none for another workload.
+            let own = templates::workload(design.workload_slug).unwrap().workload();
+            if slug != design.workload_slug && !own.tables.is_empty() {
+                continue;
+            }
             workload.config.record_count = workload.config.record_count.min(20_000);
             workload.config.total_operations = workload.config.total_operations.min(10_000);
             let report = run(&design.canvas(), &workload);

@@ -262,11 +262,8 @@ fn query_case() -> impl Strategy<Value = (Value, Value)> {
         ]),
         1..4,
     );
-    let sizes = (
-        select(vec![0u64, 1, 500, 20_000]),
-        select(vec![0u64, 1, 300, 5_000]),
-        select(vec![8u32, 100, 3_000]),
-    );
+    let sizes =
+        (select(vec![0u64, 1, 100, 2_000]), select(vec![0u64, 1, 30, 300]), select(vec![8u32, 100, 3_000]));
     ((kinds, inputs.clone(), inputs), places, memory, (statements, sizes), (1u32..4, any::<bool>())).prop_map(
         |((kind, outer, inner), (spill, pool), (memory, buffer, flag), (statements, (a, b, bytes)), (clients, many))| {
             let mut blocks = vec![("client", "client", json!({})), ("disk", "disk", json!({}))];

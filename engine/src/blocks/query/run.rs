@@ -57,6 +57,8 @@ pub(crate) struct QueryRun {
     pub(super) phase: Phase,
     /// Rank of the first row that passes the condition.
     pub(super) from: u32,
+    /// The client's key, rank and record, which no row of an input is to be taken for.
+    key: (u32, u32),
     pub(super) hash: Option<Box<HashTable>>,
     pub(super) sorts: [Option<Box<SortRun>>; 3],
     /// Values of outer rows still to be looked up, from the back.
@@ -85,6 +87,7 @@ impl QueryRun {
             query,
             phase: Phase::Done,
             from,
+            key: (0, 0),
             hash: None,
             sorts: [None, None, None],
             lookups: Vec::new(),
@@ -139,6 +142,8 @@ impl Kernel<'_> {
             rank.min(self.tables[usize::from(table)].keys.universe().saturating_sub(rows))
         });
         let mut run = Box::new(QueryRun::new(number, from));
+        let state = &mut self.clients[client as usize];
+        run.key = (std::mem::replace(&mut state.rank, u32::MAX), state.record);
         if let Some(sort) = query.sort {
             self.query_blocks[usize::from(sort)].counters.add(CALLS, 1);
             run.sorts[RESULT] = Some(Box::new(self.new_sort(sort, query.result_bytes, query.limit, false)));
@@ -196,6 +201,8 @@ impl Kernel<'_> {
     pub(crate) fn query(&mut self, client: u32) -> Flow {
         let Some(mut run) = self.clients[client as usize].query.take() else { return Flow::Next };
         if run.phase == Phase::Done {
+            let state = &mut self.clients[client as usize];
+            (state.rank, state.record) = run.key;
             self.end_query(*run);
             return Flow::Next;
         }
