@@ -1,10 +1,11 @@
-//! What a workload template leaves to its user: the share of reads, and its size.
+//! What a workload template leaves to its user: the share of reads, its size, and what the template itself names.
 
 use engine::{
     Workload,
+    templates::WorkloadTemplate,
     workload::{Operation, OperationType},
 };
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json};
 
 use super::{UserError, input::Mistakes};
 
@@ -13,14 +14,32 @@ const READ_PERCENT: &str = "read_percent";
 /// The variables that stand for a number of the workload's config.
 const COUNTS: [&str; 3] = ["total_operations", "record_count", "concurrency"];
 
-/// The template's workload with these variables in their places.
-pub fn fill(mistakes: &mut Mistakes, mut workload: Workload, variables: &Json) -> Workload {
+/// The workload of a template with these variables in their places. `template` is the built-in one that it comes from, if any.
+pub fn fill(
+    mistakes: &mut Mistakes,
+    template: Option<&WorkloadTemplate>,
+    workload: Workload,
+    variables: &Json,
+) -> Workload {
     let Some(variables) = variables.as_object() else {
         mistakes.add(UserError::invalid(&["variables"], "variables must be an object"));
         return workload;
     };
-    for (name, value) in variables {
+    let own: Vec<&str> =
+        template.map_or(&[][..], WorkloadTemplate::variables).iter().map(|one| one.name).collect();
+    let (stated, others): (Map<String, Json>, Map<String, Json>) =
+        variables.clone().into_iter().partition(|(name, _)| own.contains(&name.as_str()));
+    let mut workload = match template {
+        Some(template) if !stated.is_empty() => made(mistakes, template, stated).unwrap_or(workload),
+        _ => workload,
+    };
+    for (name, value) in &others {
         let path = ["variables", name.as_str()];
+        if name == "record_count" && workload.tables.len() > 1 {
+            let message = "record_count would make every table of this template as large as the others";
+            mistakes.add(UserError::invalid(&path, message));
+            continue;
+        }
         if name == READ_PERCENT {
             match value.as_f64().filter(|percent| (0.0..=100.0).contains(percent)) {
                 Some(percent) => mix(mistakes, &mut workload.operations, percent),
@@ -35,12 +54,25 @@ pub fn fill(mistakes: &mut Mistakes, mut workload: Workload, variables: &Json) -
                     .add(UserError::invalid(&path, format!("{name} must be a whole number of at least 1"))),
             }
         } else {
-            let message =
-                format!("there is no variable of this name; there are {READ_PERCENT}, {}", COUNTS.join(", "));
+            let known = own.iter().copied().chain([READ_PERCENT]).chain(COUNTS);
+            let known = known.collect::<Vec<_>>().join(", ");
+            let message = format!("there is no variable of this name; there are {known}");
             mistakes.add(UserError::invalid(&path, message));
         }
     }
     workload
+}
+
+/// The template's workload with the values of its own variables; none when one of them cannot be.
+fn made(mistakes: &mut Mistakes, template: &WorkloadTemplate, stated: Map<String, Json>) -> Option<Workload> {
+    let made = template.fill(&Json::Object(stated));
+    made.map_err(|found| {
+        for diagnostic in found {
+            let path: Vec<&str> = diagnostic.path.iter().map(String::as_str).collect();
+            mistakes.add(UserError::invalid(&path, diagnostic.message.clone()));
+        }
+    })
+    .ok()
 }
 
 fn set(mistakes: &mut Mistakes, workload: &mut Workload, name: &str, count: u64) {
@@ -102,14 +134,36 @@ mod tests {
     use serde_json::json;
 
     fn filled(slug: &str, variables: Json) -> Result<Vec<f64>, usize> {
-        let template = engine::templates::workloads().iter().find(|template| template.slug == slug).unwrap();
+        workload(slug, variables)
+            .map(|workload| workload.operations.iter().map(|operation| operation.weight).collect())
+    }
+
+    fn workload(slug: &str, variables: Json) -> Result<Workload, usize> {
+        let template = engine::templates::workload(slug).unwrap();
         let mut mistakes = Mistakes::default();
-        let workload = fill(&mut mistakes, template.workload(), &variables);
+        let workload = fill(&mut mistakes, Some(template), template.workload(), &variables);
         match mistakes.none() {
-            Ok(()) => Ok(workload.operations.iter().map(|operation| operation.weight).collect()),
+            Ok(()) => Ok(workload),
             Err(super::super::ServiceError::User(errors)) => Err(errors.len()),
             Err(fault) => panic!("{fault}"),
         }
+    }
+
+    #[test]
+    fn a_template_has_variables_of_its_own() {
+        let records =
+            |workload: Workload| workload.tables.iter().map(|table| table.record_count).sum::<u64>();
+        let one = records(workload("tpc-c", json!({})).unwrap());
+        let two = workload("tpc-c", json!({ "warehouses": 2, "total_operations": 77 })).unwrap();
+        assert_eq!(two.config.total_operations, 77, "the others still count");
+        assert!(records(two) > one * 3 / 2);
+        assert_eq!(workload("tpc-c", json!({ "warehouses": 0 })).unwrap_err(), 1);
+        assert_eq!(
+            workload("tpc-c", json!({ "record_count": 10 })).unwrap_err(),
+            1,
+            "nine tables of one size"
+        );
+        assert_eq!(workload("ycsb-a", json!({ "warehouses": 2 })).unwrap_err(), 1);
     }
 
     #[test]

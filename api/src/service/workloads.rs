@@ -77,7 +77,7 @@ pub async fn create(
             let template = found.filter(|workload| workload.is_template);
             let template =
                 template.ok_or_else(|| UserError::not_found(&["templateId"], "workload template"))?;
-            filled(parse(&document_of(&template))?, input.variables.as_ref())?
+            filled(&template, input.variables.as_ref())?
         }
     };
     let new = NewWorkload {
@@ -181,10 +181,12 @@ pub fn document_of(workload: &workload::Model) -> Json {
 }
 
 /// The template's workload with its variables filled in.
-fn filled(template: engine::Workload, variables: Option<&Json>) -> ServiceResult<engine::Workload> {
-    let Some(variables) = variables else { return Ok(template) };
+fn filled(template: &workload::Model, variables: Option<&Json>) -> ServiceResult<engine::Workload> {
+    let workload = parse(&document_of(template))?;
+    let Some(variables) = variables else { return Ok(workload) };
     let mut mistakes = Mistakes::default();
-    let workload = workload_variables::fill(&mut mistakes, template, variables);
+    let built_in = template.slug.as_deref().and_then(engine::templates::workload);
+    let workload = workload_variables::fill(&mut mistakes, built_in, workload, variables);
     for diagnostic in workload.check() {
         // The template is sound, so only what a variable set can break a rule.
         let field = diagnostic.path.last().map(String::as_str).unwrap_or_default();

@@ -115,7 +115,7 @@ pub struct WorkloadCreateInput {
     name: String,
     description: Option<String>,
     template_id: Option<ID>,
-    /// Of the template: read_percent, total_operations, record_count, concurrency.
+    /// Of the template: read_percent, total_operations, record_count, concurrency; and its own, such as warehouses of TPC-C.
     variables: Option<Json>,
     operations: Option<Vec<WorkloadOperationInput>>,
     /// Omitted: one table "main" of config's recordCount and recordBytes.
