@@ -34,6 +34,8 @@ pub(super) fn checks(run: &Run<'_>) -> Vec<FormulaCheck> {
     let ends = clients / operations + cut_seconds / run.seconds();
     let enough = ends <= 0.05 && run.report.operations.iter().all(|operation| operation.operations >= FEWEST);
     let few = "the interval is short, or has few operations a client: what its ends cut matters";
+    // Their time passes, and they are in none of the figures.
+    let all_end_well = (0..run.plan.blocks.len()).all(|block| run.counter(block, "operations_failed") == 0.0);
     let in_loop = population(summary.throughput_qps, summary.latency_mean_ms / 1e3, think_seconds);
     let little = FormulaCheck::new(
         "clients",
@@ -61,7 +63,11 @@ pub(super) fn checks(run: &Run<'_>) -> Vec<FormulaCheck> {
         summary.throughput_qps,
         TOLERANCE + ends,
     );
-    little.into_iter().chain(bound).map(|check| check.assume(enough, few)).collect()
+    little
+        .into_iter()
+        .chain(bound)
+        .map(|check| check.assume(enough, few).assume(all_end_well, "operations failed"))
+        .collect()
 }
 
 #[cfg(test)]

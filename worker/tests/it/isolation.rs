@@ -105,7 +105,7 @@ fn a_child_is_bounded_by_the_system_and_does_not_outlive_its_parent() {
     let workload = serde_json::to_value(endless_workload()).unwrap();
     let task = json!({
         "canvas": canvas(), "workload": workload, "seed": 1, "trace": "none", "max_events": 0,
-        "memory_limit_bytes": 1u64 << 30, "timeout_seconds": 100,
+        "memory_limit_bytes": 1u64 << 30, "timeout_seconds": 100, "allow_sampling": false,
     });
     let mut input = child.stdin.take().unwrap();
     writeln!(input, "{task}").unwrap();
