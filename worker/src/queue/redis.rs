@@ -139,6 +139,7 @@ impl Store {
 
     pub(super) async fn claim(
         &self,
+        // Nobody asks this store who holds an entry: the job's row says it.
         _worker: &str,
         lease: Duration,
         count: usize,
