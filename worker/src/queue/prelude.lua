@@ -77,7 +77,7 @@ local function whole(number)
   return string.format('%d', number)
 end
 
--- Calls a command with many arguments, so many at a time as the stack of a script bears; 2 or 1 of them belong together.
+-- Calls a command with many arguments, a thousand at a time: the stack of a script bears no more. Pairs are never parted.
 local function call_many(arguments, command, ...)
   for from = 1, #arguments, 1000 do
     local head = { command, ... }
